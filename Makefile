@@ -1,0 +1,51 @@
+# Two commands: `make study` (archive -> report) and `make test` (every check).
+# A fresh machine needs Python 3.11, pip and make.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# The data of others lie outside the repository; see `subsoil doctor`.
+ifneq ($(wildcard ../shared/data),)
+export SUBSOIL_DATA ?= $(abspath ../shared/data)
+endif
+# NumPyro runs its chains in parallel on as many host devices as there are cores.
+export OMP_WAIT_POLICY := passive
+
+.PHONY: study test lint bench setup lock clean
+
+study: setup
+	$(BIN)/subsoil study balesdent2018 --out out/balesdent2018 --or-demo
+
+test: setup lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@! git grep -nE 'https?://' -- requirements.lock
+	@! git ls-files | grep -E '(^|/)(uv\.lock|pylock.*\.toml)$$'
+
+bench: setup
+	$(BIN)/python bench/bench.py
+
+setup: $(READY)
+
+# uv installs the lock in a quarter of pip's time; where it cannot be had, pip reads the same file.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
+	  && $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	  && $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . \
+	  || { $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . ; }
+	@touch $(READY)
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
+	  --no-annotate --no-header pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv out build dist
