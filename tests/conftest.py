@@ -1,0 +1,21 @@
+"""Fixtures shared by every room."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of other people's data; tests that need it are marked ``data``."""
+    folder = os.environ.get("SUBSOIL_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("SUBSOIL_DATA names no folder: the published data are needed")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def workbook(data_dir: Path) -> Path:
+    """The supplementary workbook of Balesdent et al. 2018."""
+    return data_dir / "balesdent2018" / "balesdent_2018_raw.xlsx"
