@@ -1,0 +1,1 @@
+"""Observations as linked tables: readers, checks, releases."""
