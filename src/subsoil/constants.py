@@ -6,7 +6,7 @@ RADIOCARBON_DECAY: Final = 1.0 / 8267.0
 """Decay constant of 14C, 1/yr: half-life 5730 yr (Godwin 1962, Nature 195:984). For decay, not for an age."""
 
 LIBBY_MEAN_LIFE: Final = 8033.0
-"""Mean life behind every conventional 14C age, yr: half-life 5568 yr (Stuiver & Polach 1977, Radiocarbon 19)."""
+"""Mean life behind a conventional 14C age, yr: half-life 5568 yr (Stuiver & Polach 1977)."""
 
 RADIOCARBON_BASE_YEAR: Final = 1950.0
 """Calendar year that "before present" and the modern standard refer to (Stuiver & Polach 1977)."""
