@@ -78,8 +78,8 @@ class MissingErrors:
 def mix(delta13c: ArrayLike, delta13c_ref: ArrayLike, delta_veg: ArrayLike) -> Float[np.ndarray, "..."]:
     """Share of new carbon ``f = (δ - δ_ref) / Δ``; missing where there is no contrast.
 
-    ``delta13c`` δ and ``delta13c_ref`` δ_ref: soil and reference soil at the same depth; ``delta_veg`` Δ: plants
-    now minus plants of the reference; all in one unit (‰ or fraction). f may lie outside [0, 1].
+    ``delta13c`` δ and ``delta13c_ref`` δ_ref: soil and reference soil at the same depth; ``delta_veg`` Δ:
+    plants now minus plants of the reference; all in one unit (‰ or fraction). f may lie outside [0, 1].
 
     >>> float(mix(-21.95, -25.40, 13.5).round(6))  # Dalal et al. 2005, 0-5 cm
     0.255556
@@ -107,8 +107,8 @@ def components(
 ) -> dict[str, Float[np.ndarray, "layer"]]:
     """Standard errors that each source brings to f, all first order and >= 0.
 
-    ``contrast`` Δ; ``sample`` laboratory and replicate standard error of δ; ``reference_se`` standard error of
-    δ_ref; ``end_member_sigma`` σ_Δ; all in ‰. |∂f/∂δ| = |∂f/∂δ_ref| = 1/|Δ| and |∂f/∂Δ| = |f/Δ|.
+    ``contrast`` Δ; ``sample`` laboratory and replicate standard error of δ; ``reference_se`` standard error
+    of δ_ref; ``end_member_sigma`` σ_Δ; all in ‰. |∂f/∂δ| = |∂f/∂δ_ref| = 1/|Δ| and |∂f/∂Δ| = |f/Δ|.
 
     >>> parts = components(*map(np.array, ([0.5], [10.0])), (np.array([0.1]), np.array([0.3])),
     ...                    np.array([0.3]), np.array([1.0]))
@@ -141,12 +141,12 @@ def new_carbon(
       replicates, else of replicated profiles, else 1 (``error_imputed`` is true);
     - laboratory error: ``laboratory_sigma`` (‰), taken out of the replicates' spread, which contains it;
     - σ_Δ: ``end_member_sigma`` (‰);
-    - f of the author: treated as if made from isotopes with the errors above and the archive's median contrast,
-      plus ``author_sigma`` for the other route;
+    - f of the author: treated as if made from isotopes with the errors above and the archive's median
+      contrast, plus ``author_sigma`` for the other route;
     - stock: the median relative standard error of the archive.
 
-    ``f_new_lower`` and ``f_new_upper`` are f ± 1.96 standard errors: normal, since most degrees of freedom are
-    unknown. Beside the columns of the table "newcarbon" in ``variables.toml`` stand ``contrast`` (Δ, ‰),
+    ``f_new_lower`` and ``f_new_upper`` are f ± 1.96 standard errors: normal, since most degrees of freedom
+    are unknown. Beside the columns of the table "newcarbon" in ``variables.toml`` stand ``contrast`` (Δ, ‰),
     ``se_method``, ``reference_key`` and ``end_member_key``: who shares an error, for `covariance`.
     ``attrs["units"]`` holds the units, ``attrs["imputed"]`` the values that stood in.
     """
@@ -168,8 +168,8 @@ def new_carbon(
 def covariance(table: pd.DataFrame) -> Float[np.ndarray, "layer layer"]:
     """Covariance of ``f_new`` between the rows of a new-carbon table (dimensionless²).
 
-    Laboratory, replicate and method errors are a row's own. A reference value used twice (``reference_key``) and
-    a difference of plants used twice (``end_member_key``) err together:
+    Laboratory, replicate and method errors are a row's own. A reference value used twice (``reference_key``)
+    and a difference of plants used twice (``end_member_key``) err together:
 
         Cov(f_i, f_j) = σ_ref² / (Δ_i Δ_j)  [same reference]  +  f_i f_j σ_Δ² / (Δ_i Δ_j)  [same plants]
 
@@ -214,14 +214,8 @@ def missing_errors(
 def _paired_rows(archive: PairedLayers) -> pd.DataFrame:
     """Layers with an f, joined to what is known of their profile, site and study."""
     keys = ["entry_name", "site_name", "pro_name"]
-    profile = archive.profile.merge(
-        archive.profile[[*keys, "pro_reps"]].rename(
-            columns={"pro_name": "ref_pro_name", "pro_reps": "ref_reps"}
-        ),
-        on=[*keys[:2], "ref_pro_name"],
-        how="left",
-        validate="m:1",
-    )
+    reference = archive.profile[[*keys, "pro_reps"]].set_axis([*keys[:2], "ref_pro_name", "ref_reps"], axis=1)
+    profile = archive.profile.merge(reference, on=[*keys[:2], "ref_pro_name"], how="left", validate="m:1")
     rows = archive.layer.merge(profile, on=keys, how="left", suffixes=("", "_profile"), validate="m:1")
     rows = rows.merge(archive.site, on=keys[:2], how="left", suffixes=("", "_site"), validate="m:1")
     study = archive.metadata[["entry_name", "study_id"]]
@@ -282,12 +276,12 @@ def _stocks(rows: pd.DataFrame, f_se: pd.Series, defaults: MissingErrors) -> pd.
 
 
 def _relative_stock_error(layer: pd.DataFrame) -> pd.Series:
-    """Relative standard error of a stock: from its own replicates, else from C % and an assumed bulk density."""
+    """Relative standard error of a stock: of its own replicates, else of C % and an assumed bulk density."""
     own = _column(layer, "lyr_soc_sd") / _column(layer, "lyr_soc_n").fillna(1.0) ** 0.5
     own = own / _column(layer, "lyr_soc")
     content = _column(layer, "lyr_c_org_sd") / _column(layer, "lyr_c_org_n").fillna(1.0) ** 0.5
     content = content / _column(layer, "lyr_c_org")
-    relative = own.fillna(np.hypot(content, BULK_DENSITY_RELATIVE_SE))
+    relative = own.fillna((content**2 + BULK_DENSITY_RELATIVE_SE**2) ** 0.5)
     return relative.where(np.isfinite(relative) & (relative > 0))
 
 
@@ -324,8 +318,8 @@ def _reference_key(rows: pd.DataFrame) -> pd.Series:
     """Name of the reference measurement behind a row.
 
     The same value of the same reference profile is one measurement, also where several study profiles use it.
-    Values that stand beside the layer at its own depth are told apart by depth, since two layers of a reference
-    may agree by chance. A row without a reference value shares it with nobody.
+    Values that stand beside the layer at its own depth are told apart by depth, since two layers of a
+    reference may agree by chance. A row without a reference value shares it with nobody.
     """
     value = rows["pair_ref_13c"].map("{:.4f}".format)
     beside = rows["pair_ref_origin"] == "same row"
