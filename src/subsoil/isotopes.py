@@ -11,10 +11,15 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from subsoil.constants import LIBBY_MEAN_LIFE, R_PDB, RADIOCARBON_BASE_YEAR, RADIOCARBON_DECAY
-from subsoil.errors import BadCall
 
 NORMAL_975 = 1.959963984540054
 """97.5 % point of the standard normal distribution."""
+
+PRINTED_ERRORS = {
+    **{name: name for name in ("SD", "SE", "IC95", "LSD")},
+    **{"SEM": "SE", "CI95": "IC95", "LSDP0.05": "LSD", "LSD0.05": "LSD"},
+}
+"""Kinds of error that `spread` knows, under the names authors give them."""
 
 
 def delta_to_ratio(delta: ArrayLike, standard: float = R_PDB) -> Float[np.ndarray, "..."]:
@@ -102,45 +107,42 @@ def age_to_fraction_modern(age: ArrayLike) -> Float[np.ndarray, "..."]:
     return np.asarray(np.exp(-np.asarray(age, dtype=float) / LIBBY_MEAN_LIFE))
 
 
-def spread(value: float, kind: str, n: float = np.nan) -> float:
+def spread(value: ArrayLike, kind: ArrayLike, n: ArrayLike = np.nan) -> Float[np.ndarray, "..."]:
     """Standard deviation of single replicates from an error as authors print it.
 
     ======== ============================================ ================================
     kind     printed                                      SD
     ======== ============================================ ================================
-    SD       s                                            s
-    SE       s / √n                                       value √n
+    SD       s                                            value
+    SE, SEM  s / √n                                       value √n
     IC95     half-width t(.975, n-1) s / √n of the mean   value √n / t(.975, n-1)
     LSD      t(.975, 2(n-1)) √2 s / √n, two treatments    value √n / (√2 t(.975, 2(n-1)))
     ======== ============================================ ================================
 
-    ``kind`` is read without case; ``LSDP0.05`` is LSD, ``CI95`` is IC95. With an unknown ``n`` (NaN) or n = 1
-    the degrees of freedom are unknown: t becomes the normal 1.96 and √n becomes 1, so that dividing by √n
-    later gives the author's standard error back. An unknown kind (ND, NA, empty) gives NaN, never a guess.
+    ``kind`` is read without case; CI95 is IC95, LSDP0.05 and LSD0.05 are LSD. Where ``n`` is unknown (NaN)
+    or 1 the degrees of freedom are unknown: t becomes the normal 1.96 and √n becomes 1, so that dividing by
+    √n later gives the author's standard error back. An unknown kind (ND, NA, empty), a negative value or n
+    < 1 gives NaN, never a guess.
 
-    Raises BadCall for a value or an n that cannot be one (value < 0, n < 1).
-
-    >>> round(spread(0.3, "SE", 4), 3)
-    0.6
-    >>> round(spread(0.4, "LSDP0.05", 5), 3)
-    0.274
+    >>> spread([0.3, 0.4, 0.5], ["SE", "LSDP0.05", "ND"], [4, 5, 3]).round(3).tolist()
+    [0.6, 0.274, nan]
     """
-    if value < 0 or n < 1:
-        raise BadCall(f"an error is >= 0 and n >= 1, got value {value} and n {n}: leave unknown ones missing")
-    replicates = 1.0 if np.isnan(n) else float(n)
-    name = kind.strip().upper().removesuffix("P0.05") if isinstance(kind, str) else ""
-    factor = {
-        "SD": 1.0,
-        "SE": replicates**0.5,
-        "IC95": replicates**0.5 / _student_975(replicates - 1.0),
-        "CI95": replicates**0.5 / _student_975(replicates - 1.0),
-        "LSD": (replicates / 2.0) ** 0.5 / _student_975(2.0 * (replicates - 1.0)),
-    }.get(name, np.nan)
-    return float(value * factor)
+    value, n = np.asarray(value, dtype=float), np.asarray(n, dtype=float)
+    names = np.vectorize(lambda k: PRINTED_ERRORS.get(str(k).strip().upper(), ""), otypes=[object])(kind)
+    replicates = np.where(np.isnan(n), 1.0, n)
+    root = np.sqrt(np.where(replicates >= 1, replicates, np.nan))
+    choices = {
+        "SD": np.where(replicates >= 1, 1.0, np.nan),
+        "SE": root,
+        "IC95": root / _student_975(replicates - 1.0),
+        "LSD": root / (np.sqrt(2.0) * _student_975(2.0 * (replicates - 1.0))),
+    }
+    factor = np.select([names == name for name in choices], list(choices.values()), np.nan)
+    return np.asarray(np.where(value >= 0, value, np.nan) * factor)
 
 
-def _student_975(df: float) -> float:
-    return float(stdtrit(df, 0.975)) if df > 0 else NORMAL_975
+def _student_975(df: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    return np.where(df > 0, stdtrit(np.maximum(df, 1.0), 0.975), NORMAL_975)
 
 
 def _year_term(year: ArrayLike) -> Float[np.ndarray, "..."]:

@@ -89,13 +89,14 @@ def mix(delta13c: ArrayLike, delta13c_ref: ArrayLike, delta_veg: ArrayLike) -> F
     return np.asarray(enrichment / np.where(contrast == 0.0, np.nan, contrast))
 
 
-def standard_error(value: float, kind: str, n: float = np.nan) -> float:
+def standard_error(value: ArrayLike, kind: ArrayLike, n: ArrayLike = np.nan) -> Float[np.ndarray, "..."]:
     """Standard error of a mean from an error as printed: `subsoil.isotopes.spread` over √n (n unknown: 1).
 
-    >>> round(standard_error(0.6, "SD", 4), 3), standard_error(0.3, "SE", 9)
-    (0.3, 0.3)
+    >>> standard_error([0.6, 0.3], ["SD", "SE"], [4, 9]).round(3).tolist()
+    [0.3, 0.3]
     """
-    return spread(value, kind, n) / (1.0 if np.isnan(n) else n**0.5)
+    replicates = np.asarray(n, dtype=float)
+    return np.asarray(spread(value, kind, n) / np.sqrt(np.where(np.isnan(replicates), 1.0, replicates)))
 
 
 def components(
@@ -277,10 +278,8 @@ def _stocks(rows: pd.DataFrame, f_se: pd.Series, defaults: MissingErrors) -> pd.
 
 def _relative_stock_error(layer: pd.DataFrame) -> pd.Series:
     """Relative standard error of a stock: of its own replicates, else of C % and an assumed bulk density."""
-    own = _column(layer, "lyr_soc_sd") / _column(layer, "lyr_soc_n").fillna(1.0) ** 0.5
-    own = own / _column(layer, "lyr_soc")
-    content = _column(layer, "lyr_c_org_sd") / _column(layer, "lyr_c_org_n").fillna(1.0) ** 0.5
-    content = content / _column(layer, "lyr_c_org")
+    own = _standard_error(layer, "lyr_soc") / _column(layer, "lyr_soc")
+    content = _standard_error(layer, "lyr_c_org") / _column(layer, "lyr_c_org")
     relative = own.fillna((content**2 + BULK_DENSITY_RELATIVE_SE**2) ** 0.5)
     return relative.where(np.isfinite(relative) & (relative > 0))
 
@@ -348,6 +347,11 @@ def _joined_flags(old: pd.Series, named: Mapping[str, pd.Series]) -> pd.Series:
 def _shared(signed_error: Float[np.ndarray, "layer"], keys: pd.Series) -> Float[np.ndarray, "layer layer"]:
     same = keys.to_numpy()[:, None] == keys.to_numpy()[None, :]
     return np.where(same, np.outer(signed_error, signed_error), 0.0)
+
+
+def _standard_error(frame: pd.DataFrame, name: str) -> pd.Series:
+    values = standard_error(_column(frame, f"{name}_sd"), "SD", _column(frame, f"{name}_n"))
+    return pd.Series(values, index=frame.index)
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:
