@@ -1,1 +1,1 @@
-"""How old the carbon is at each depth: distributions, the published regression, models that learn from more."""
+"""How old the carbon at each depth is: distributions, the published regression, hierarchical models."""
