@@ -10,7 +10,7 @@ Rules of this reader:
   itself in, and flags it; it does not judge plausibility, which is the matter of validation.
 - Stock: the author's, else C x BD x thickness / 100; BD measured, else Alexander's function.
 - δ13C of the reference: the value that the source gives at the study depth, else the one of the row.
-- Spread: converted to the SD of replicates (``spread``); a type that is not known gives none.
+- Spread: converted to the SD of replicates (``subsoil.isotopes.spread``); a type that is not known gives none.
 """
 
 import re
@@ -180,7 +180,8 @@ def _note_references(study: pd.DataFrame, layer: pd.DataFrame, log: Log) -> None
     log.add_rows("reference-not-on-the-line", study["row"], off.to_numpy(bool), title, study["entry"][off])
     ours = layer[layer["pro_name"].isin(study["ref_profile"])].groupby("entry_name")["lyr_soc"]
     stocks = {entry: soc * 10 for entry, soc in ours}
-    for entry, block in study.groupby("entry", sort=False):
+    gaps = study["entry"].isin(study["entry"][study["summary_ref_soc"] == 0])
+    for entry, block in study[gaps].groupby("entry", sort=False):
         if entry in stocks and shifted_stocks(stocks[entry], block["summary_ref_soc"]):
             log.add("reference-stock-shifted", block["row"].iloc[0], "Cstock_reference", entry)
 

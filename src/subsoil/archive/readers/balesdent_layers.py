@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from subsoil.archive.readers.balesdent_rules import alexander
-from subsoil.archive.readers.spread import standard_deviation
+from subsoil.isotopes import spread
 
 KG_M2_PER_G_CM2 = 10.0
 G_KG_PER_PERCENT = 10.0
@@ -110,8 +110,7 @@ def _stock(carbon: pd.Series, density: pd.Series, thickness: pd.Series) -> pd.Se
 
 
 def _sd(t: pd.DataFrame, key: str) -> pd.Series:
-    columns = (t[f"{key}_spread"], t[f"{key}_kind"], t[f"{key}_n"])
-    return pd.Series(standard_deviation(*(c.to_numpy() for c in columns)), index=t.index)
+    return pd.Series(spread(t[f"{key}_spread"], t[f"{key}_kind"].to_numpy(), t[f"{key}_n"]), index=t.index)
 
 
 def _nearest_reference(t: pd.DataFrame) -> pd.DataFrame:
@@ -121,10 +120,11 @@ def _nearest_reference(t: pd.DataFrame) -> pd.DataFrame:
     """
     out = pd.DataFrame({"sd": _sd(t, "ref_d13c"), "n": t["ref_d13c_n"]}).where(t["ref_d13c"].notna())
     mid, ref_mid = (t["top"] + t["bot"]) / 2, (t["ref_top"] + t["ref_bot"]) / 2
-    for _, block in t.groupby("entry", sort=False):
+    given = t["entry"].isin(t["entry"][t["ref_d13c_here"].notna()])
+    for _, block in t[given].groupby("entry", sort=False):
         sampled = block.index[block["ref_d13c"].notna() & ref_mid[block.index].notna()]
         wanting = block.index[block["ref_d13c_here"].notna()]
-        if len(sampled) and len(wanting):
+        if len(sampled):
             distance = np.abs(ref_mid[sampled].to_numpy() - mid[wanting].to_numpy()[:, None])
             out.loc[wanting] = out.loc[sampled].to_numpy()[distance.argmin(axis=1)]
     return out

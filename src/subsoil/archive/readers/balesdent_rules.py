@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from subsoil.archive.readers.cells import Log, Rule
-from subsoil.archive.readers.spread import CONVERTED
+from subsoil.isotopes import PRINTED_ERRORS
 
 RULES = {
     rule.name: rule
@@ -69,9 +69,9 @@ RULES = {
         # spread
         Rule("spread-of-unknown-type", "warning", "spread without a type (SD, SE, IC95, LSDP0.05): not used"),
         Rule(
-            "spread-needs-replicates",
+            "spread-of-one-value",
             "warning",
-            "a standard error without the number of replicates: not used",
+            "replicates unknown or 1: taken as the error of a single value",
         ),
         # reference
         Rule(
@@ -200,15 +200,17 @@ def _outside(t: pd.DataFrame) -> pd.Series:
 def spread_tests(key: str, title: str) -> tuple[Test, ...]:
     """The two rules on the spread of one measured column."""
 
+    def known(t: pd.DataFrame) -> pd.Series:
+        return t[f"{key}_kind"].str.upper().isin(PRINTED_ERRORS)
+
     def unknown(t: pd.DataFrame) -> pd.Series:
-        return t[f"{key}_spread"].notna() & ~t[f"{key}_kind"].isin(CONVERTED)
+        return t[f"{key}_spread"].notna() & ~known(t)
 
     def alone(t: pd.DataFrame) -> pd.Series:
-        counted = t[f"{key}_n"] >= 2
-        convertible = t[f"{key}_kind"].isin(CONVERTED) & (t[f"{key}_kind"] != "SD")
-        return t[f"{key}_spread"].notna() & convertible & ~counted
+        of_mean = known(t) & (t[f"{key}_kind"].str.upper() != "SD")
+        return t[f"{key}_spread"].notna() & of_mean & ~(t[f"{key}_n"] >= 2)
 
-    return Test("spread-of-unknown-type", title, unknown), Test("spread-needs-replicates", title, alone)
+    return Test("spread-of-unknown-type", title, unknown), Test("spread-of-one-value", title, alone)
 
 
 STUDY_TESTS = (
@@ -253,15 +255,16 @@ REFERENCE_TESTS = (
 
 def off_the_line(t: pd.DataFrame) -> pd.Series:
     """Where the reference at study depth is not on the line between the middles of the reference's layers."""
-    mid, ref_mid = (t["top"] + t["bot"]) / 2, (t["ref_top"] + t["ref_bot"]) / 2
     off = pd.Series(False, index=t.index)
-    for _, block in t.groupby("entry", sort=False):
-        sampled = block[block["ref_d13c"].notna() & ref_mid[block.index].notna()].index
-        if len(sampled):
-            inside = mid[block.index].between(ref_mid[sampled].min(), ref_mid[sampled].max())
-            order = sampled[np.argsort(ref_mid[sampled].to_numpy())]
-            line = np.interp(mid[block.index], ref_mid[order], block.loc[order, "ref_d13c"])
-            off[block.index] = inside & ((line - block["ref_d13c_here"]).abs() > LINE_TOLERANCE_PERMIL)
+    for _, block in t[t["entry"].isin(t["entry"][t["ref_d13c_here"].notna()])].groupby("entry", sort=False):
+        mid, ref_mid = ((block[f"{s}top"] + block[f"{s}bot"]).to_numpy() / 2 for s in ("", "ref_"))
+        here, ref = block["ref_d13c_here"].to_numpy(), block["ref_d13c"].to_numpy()
+        known = ~np.isnan(ref) & ~np.isnan(ref_mid)
+        if known.any():
+            order = np.argsort(ref_mid[known])
+            x, y = ref_mid[known][order], ref[known][order]
+            inside = (mid >= x[0]) & (mid <= x[-1])
+            off[block.index] = inside & (np.abs(np.interp(mid, x, y) - here) > LINE_TOLERANCE_PERMIL)
     return off
 
 
