@@ -14,6 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from subsoil import published
+from subsoil.age.carbon import DEPTHS, layer_carbon, share_between
 from subsoil.age.distributions import BiExponential
 from subsoil.age.leastsquares import PARAMETERS, Outcome, covariance, fit_biexponential, slopes
 from subsoil.age.subsets import CANDIDATES, TROPICAL, Subset, needed
@@ -172,44 +173,6 @@ def isochrones(
     return pd.concat(blocks, ignore_index=True)
 
 
-def layer_carbon(stocks: pd.DataFrame, column: str = "soc_stock_cum") -> pd.DataFrame:
-    """Cumulative stocks (profile_id, depth_cm, kg m-2) as profile x layer: differences, columns the bottoms.
-
-    >>> stocks = pd.DataFrame({"profile_id": "a", "depth_cm": [0, 10, 20], "soc_stock_cum": [0, 3.0, 5.0]})
-    >>> layer_carbon(stocks).loc["a"].tolist()
-    [3.0, 2.0]
-    """
-    for name in ("profile_id", "depth_cm", column):
-        needed(stocks, name)
-    wide = stocks.pivot(index="profile_id", columns="depth_cm", values=column).sort_index()  # noqa: PD010
-    bottoms = [depth for depth in wide.columns.astype(float) if depth > 0]
-    amounts = np.diff(wide[bottoms].to_numpy(float), axis=1, prepend=0.0)
-    return pd.DataFrame(amounts, index=wide.index, columns=bottoms)
-
-
-def share_between(
-    younger: Float[np.ndarray, "*batch depth"],
-    carbon: Float[np.ndarray, "*batch layer"],
-    depth_cm: Float[np.ndarray, " depth"],
-    top: float,
-    bottom: float,
-) -> Float[np.ndarray, "*batch"]:
-    """Share of the carbon between two depths that is younger: trapezoid in ``younger``, weighted by carbon.
-
-    ``younger`` at the depths, ``carbon`` (any unit of amount) in the layers between them; ``top`` and
-    ``bottom`` must be among the depths (cm).
-
-    >>> depths = np.array([0.0, 10.0, 20.0])
-    >>> share_between(np.array([0.8, 0.4, 0.2]), np.array([2.0, 1.0]), depths, 0, 20).round(2)
-    np.float64(0.5)
-    """
-    if top not in depth_cm or bottom not in depth_cm:
-        raise BadCall(f"{top} and {bottom} cm must be among the depths {depth_cm.tolist()}")
-    inside = (depth_cm[:-1] >= top) & (depth_cm[1:] <= bottom)
-    mean = 0.5 * (younger[..., :-1] + younger[..., 1:])
-    return np.asarray((mean * carbon)[..., inside].sum(-1) / carbon[..., inside].sum(-1))
-
-
 def distance_to_published(curves: pd.DataFrame) -> pd.Series:
     """Root mean square difference to the digitised isochrones, percentage points, by depth and over "all".
 
@@ -255,12 +218,10 @@ def sensitivity(
 def _shares_50yr(table: pd.DataFrame, fitted: Regression, stocks: pd.DataFrame) -> dict[str, float]:
     kept = table["profile_id"][fitted.subset.mask(table)]
     carbon = layer_carbon(stocks)
-    full = carbon[carbon.index.isin(kept)].dropna()
+    mean = carbon[carbon.index.isin(kept)].dropna().mean().to_numpy(float)
     curves = isochrones(fitted, (50.0,)).set_index("depth_cm")["percent_younger"]
-    depths = np.concatenate([[0.0], carbon.columns.to_numpy(float)])
-    younger = curves.reindex(depths).to_numpy(float)
-    mean = full.mean().to_numpy(float)
+    younger = curves.reindex(DEPTHS).to_numpy(float)
     return {
-        f"percent_{top}_{bottom}": float(share_between(younger, mean, depths, top, bottom))
-        for top, bottom in ((0, 30), (30, 100))
+        f"percent_{top:g}_{bottom:g}": float(share_between(younger, mean, DEPTHS, top, bottom))
+        for top, bottom in ((0.0, 30.0), (30.0, 100.0))
     }

@@ -3,9 +3,7 @@
 Which 55 profiles the paper used for its age curves is not known to us; ``TROPICAL`` is inferred.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -26,8 +24,8 @@ class Subset:
     """A rule that picks profiles; limits are included unless their name says below.
 
     ``min_mat`` degC, ``min_map`` mm yr-1, ``min_p_pet`` P/PET, ``below_abs_latitude`` degrees; ``land_uses``
-    those kept; ``entries`` an explicit list; ``soil_until`` depth in cm below which an entry has no soil.
-    A profile whose value is missing does not pass the limit on it.
+    those kept; ``entries`` an explicit list; ``soil_until`` entries and the depth (cm) below which they have
+    no soil. A profile whose value is missing does not pass the limit on it.
 
     >>> TROPICAL.min_mat, TROPICAL.land_uses
     (18.0, ('grassland', 'forest'))
@@ -40,7 +38,7 @@ class Subset:
     below_abs_latitude: float | None = None
     land_uses: tuple[str, ...] | None = None
     entries: tuple[str, ...] | None = None
-    soil_until: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    soil_until: tuple[tuple[str, float], ...] = ()
     note: str = ""
 
     def mask(self, table: pd.DataFrame) -> Bool[np.ndarray, "row"]:
@@ -59,7 +57,7 @@ class Subset:
 
 
 NOT_CROP = ("grassland", "forest")
-NO_SOIL_BELOW = MappingProxyType({"N067": 60.0, "N068": 60.0})
+NO_SOIL_BELOW = (("N067", 60.0), ("N068", 60.0))
 """Entries of the 2018 workbook whose soil ends there, though values go on below."""
 TROPICAL = Subset(
     "MAT ≥ 18 °C, |lat| < 28°, not crop",
