@@ -10,7 +10,7 @@ Rules of this reader:
   itself in, and flags it; it does not judge plausibility, which is the matter of validation.
 - Stock: the author's, else C x BD x thickness / 100; BD measured, else Alexander's function.
 - δ13C of the reference: the value that the source gives at the study depth, else the one of the row.
-- Spread: converted to the SD of replicates (``subsoil.isotopes.spread``); a type that is not known gives none.
+- Spread: converted to the SD of replicates (``subsoil.isotopes.spread``); an unknown type gives none.
 """
 
 import re
@@ -205,6 +205,7 @@ def _metadata(p: pd.DataFrame) -> pd.DataFrame:
             "compilation_doi": COMPILATION_DOI,
             "bibliographical_reference": p["reference"],
             "study_id": p["study_id"],
+            "src_row": p["row"].astype("float64"),
         }
     )
 
@@ -219,6 +220,7 @@ def _sites(p: pd.DataFrame) -> pd.DataFrame:
             "site_elevation": p["elevation"],
             "country": p["country"],
             "src_elevation": p["src_elevation"],
+            "src_row": p["row"].astype("float64"),
         }
     )
 
@@ -240,6 +242,7 @@ def _shared(p: pd.DataFrame) -> dict[str, object]:
         "src_MAP": p["src_map"],
         "src_clay": p["src_clay"],
         "src_obs_date": p["src_obs_year"],
+        "src_row": p["row"].astype("float64"),
     }
 
 
@@ -298,9 +301,9 @@ def _references(p: pd.DataFrame, layer: pd.DataFrame) -> pd.DataFrame:
 
 _BY_DEPTH = {
     "f_depth": (r"f_(\d+)", "f"),
-    "c_total": (r"ctotal_0_(\d+)", "value"),
-    "c_new": (r"cnew_0_(\d+)", "value"),
-    "c_reference": (r"cref_0_(\d+)", "value"),
+    "c_total": (r"ctotal_0_([1-9]\d*)", "value"),  # the workbook writes 0 at 0 cm, stock or no stock
+    "c_new": (r"cnew_0_([1-9]\d*)", "value"),
+    "c_reference": (r"cref_0_([1-9]\d*)", "value"),
 }
 _BY_PROFILE = {
     "f_0_30": "f0_30",

@@ -162,22 +162,25 @@ def sheet_like(book: Book, title: str) -> Sheet | None:
     return next((s for name, s in book.sheets.items() if plain(name) == plain(title)), None)
 
 
-def numbers(grid: Grid, key: str, log: Log) -> np.ndarray:
-    """A column as floats; what is neither number nor missing mark is logged and missing."""
+def numbers(grid: Grid, key: str, log: Log, infinite: bool = False) -> np.ndarray:
+    """A column as floats; what is neither number nor missing mark is logged and missing.
+
+    With ``infinite`` an infinite bound means open and is kept.
+    """
     if key not in grid.frame:
         return np.full(len(grid.rows), np.nan)
     cells = grid.frame[key].tolist()
-    out = np.full(len(cells), np.nan)
-    for i, cell in enumerate(cells):
-        if type(cell) is float or type(cell) is int:
-            out[i] = cell
-        elif not is_missing(cell):
-            out[i], rule = _number(cell)
+    out = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(float, copy=True)
+    for i in np.flatnonzero(np.isnan(out) | [isinstance(c, bool) for c in cells]):
+        if cells[i] != "" and not is_missing(cells[i]):
+            out[i], rule = _number(cells[i])
             if rule:
-                log.add(rule, grid.rows[i], grid.titles[key], cell)
-    infinite = np.isinf(out)
-    log.add_rows("infinite", grid.rows, infinite, grid.titles[key], out[infinite])
-    return np.where(infinite, np.nan, out)
+                log.add(rule, grid.rows[i], grid.titles[key], cells[i])
+    endless = np.isinf(out)
+    if infinite or not endless.any():
+        return out
+    log.add_rows("infinite", grid.rows, endless, grid.titles[key], out[endless])
+    return np.where(endless, np.nan, out)
 
 
 def _number(cell: object) -> tuple[float, str]:

@@ -1,0 +1,284 @@
+"""Reader of ISRaD: a folder of its tables as CSV, or one of its template workbooks.
+
+Rules of this reader (``RULES``): what this database is known to hold and no general check can tell.
+Whether a value is plausible, keys that match, duplicates and bounds are the matter of validation.
+
+- Errors of radiocarbon that the database filled with Δ14C computed from the fraction modern are emptied.
+- Columns that the database derives (``*_filled``, ``*_fill_extra``, ``lyr_dd14c``) are left out.
+- Names and addresses of persons are left out.
+- Depths counted from an organic surface, and soils under treatment, are flagged.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from subsoil.archive.readers.cells import (
+    Grid,
+    Log,
+    Rule,
+    find_header,
+    is_missing,
+    make_grid,
+    need,
+    numbers,
+    plain,
+    truths,
+    words,
+)
+from subsoil.archive.readers.israd_tables import OTHER_TABLES, TELLING, from_israd, table_of
+from subsoil.archive.schema import KEYS, TABLES, Archive, add_flag, rejects_frame
+from subsoil.archive.workbook import Book, Sheet, open_book
+from subsoil.constants import RADIOCARBON_BASE_YEAR
+from subsoil.variables import variables
+
+SOURCE = "israd"
+EXPECTED = "ISRaD's tables metadata, site, profile, layer and, if any, fraction"
+FILL_DECAY_PER_YR = 0.00012097  # the constant of the package that filled the errors
+FILL_TOLERANCE_PERMIL = 0.001
+FAR_DEGREES = 1.0
+HE_2016 = "10.1126/science.aad4273"
+DESCRIPTION_ROWS = 2
+DERIVED = re.compile(r".*(_filled|_fill_extra|_dd14c)$")
+PERSONAL = re.compile(r"(curator|contact)_.*")
+ADDRESS = re.compile(r"[^\s@;,<>()]+@[^\s@;,<>()]+\.\w+")
+
+OPEN_ENDED = ("frc_lower", "frc_upper")
+KEYS_OF_PROFILE = list(KEYS["profile"])
+
+RULES = {
+    rule.name: rule
+    for rule in (
+        Rule("error-from-modern", "warning", "no error but Δ14C computed from the fraction modern: emptied"),
+        Rule("derived-column", "note", "derived by the database, in part wrongly: left out"),
+        Rule("personal-data", "note", "names and addresses of persons are not kept"),
+        Rule("table-not-read", "note", "the archive holds no such table"),
+        Rule(
+            "coordinates-differ", "warning", "site and profile lie more than 1 degree apart: which is right?"
+        ),
+        Rule("longitude-sign", "warning", "site and profile differ in the sign of the longitude"),
+        Rule("organic-surface", "note", "peat, or depth counted from the top of the organic layer"),
+        Rule("treated-soil", "note", "profile under treatment: leave it out of natural soils"),
+        Rule("other-study", "warning", "the site belongs to another study; its carbon is ten times too high"),
+        Rule("from-compilation", "note", "came through He et al. 2016: never add that compilation on top"),
+        Rule("doi-unknown", "note", "the DOI is a place holder: unpublished or unknown"),
+        Rule("lone-metadata", "note", "an entry with metadata only"),
+    )
+}
+# Sites that no test on the numbers finds: entry, words in the site's name, rule.
+NAMED = (("McClaran_2000", "Capitao Poco", "other-study"),)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table as it lies in a file."""
+
+    table: str
+    file: str
+    sheet: Sheet
+    header: int
+
+
+def fits(books: list[Book]) -> bool:
+    """Whether files hold ISRaD's tables, told by their headers."""
+    found = {part.table for part in _parts(books)}
+    return {"site", "profile", "layer"} <= found
+
+
+def open_all(path: Path) -> list[Book]:
+    """The file, or every table file in a folder, plain or gzipped."""
+    if not path.is_dir():
+        return [open_book(path)]
+    names = (".csv", ".tsv", ".xlsx", ".csv.gz", ".tsv.gz")
+    return [open_book(f) for f in sorted(path.iterdir()) if f.is_file() and f.name.lower().endswith(names)]
+
+
+def read(source: str | Path | list[Book]) -> Archive:
+    """A folder of ISRaD's tables, or a workbook of them, as an archive.
+
+    Raises
+    ------
+    UnreadableFile
+        A table without which nothing can be read, or one of its keys, is absent.
+    """
+    books = source if isinstance(source, list) else open_all(Path(source))
+    parts = {part.table: part for part in reversed(_parts(books))}
+    name = books[0].file if len(books) == 1 else "the folder"
+    need(name, "", parts, {table: f"entry_name of table {table}" for table in TABLES[:4]}, EXPECTED)
+    skipped = _described(parts["site"])
+    rejects = [reject for book in books for reject in book.rejects]
+    frames = {}
+    for table, part in parts.items():
+        log = Log(part.file, part.sheet.name, RULES)
+        if table in OTHER_TABLES:
+            log.add("table-not-read", part.header + 1, "", table)
+        else:
+            frames[table] = _frame(part, skipped, log)
+        rejects += log.rejects
+    logs = {t: Log(p.file, p.sheet.name, RULES) for t, p in parts.items()}
+    _repair(frames, logs)
+    rejects += [reject for log in logs.values() for reject in log.rejects]
+    archive = from_israd(frames, SOURCE)
+    return Archive(
+        metadata=_labelled(archive.metadata),
+        site=archive.site,
+        profile=archive.profile,
+        layer=archive.layer.assign(lyr_mid=(archive.layer["lyr_top"] + archive.layer["lyr_bot"]) / 2),
+        fraction=archive.fraction,
+        rejects=rejects_frame(rejects),
+        source=SOURCE,
+    )
+
+
+def _labelled(metadata: pd.DataFrame) -> pd.DataFrame:
+    return metadata.assign(study_id=metadata["entry_name"].str.replace("_", " "))
+
+
+# ---- from cells to tables ---------------------------------------------------------------------------------
+
+
+def _parts(books: list[Book]) -> list[Part]:
+    found = []
+    for book in books:
+        for sheet in book.sheets.values():
+            header = find_header(sheet, ("entry_name", *TELLING.values()))
+            table = table_of(sheet.rows[header]) if header >= 0 else ""
+            if table:
+                found.append(Part(table, book.file, sheet, header))
+    return found
+
+
+def _described(site: Part) -> int:
+    """How many rows under the headers describe the columns: in the site sheet, words for a latitude."""
+    titles = [plain(t) for t in site.sheet.rows[site.header]]
+    column = titles.index("site_lat")
+    below = site.sheet.rows[site.header + 1 :][:DESCRIPTION_ROWS]
+    cells = [row[column] if column < len(row) else "" for row in below]
+    return sum(isinstance(c, str) and not is_missing(c) and not _is_number(c) for c in cells)
+
+
+def _is_number(cell: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?\d+([.,]\d+)?", cell.strip()))
+
+
+def _frame(part: Part, skipped: int, log: Log) -> pd.DataFrame:
+    """One table with its columns typed, ``src_row`` among them."""
+    names = {plain(name): name for name in variables()}
+    keys = []
+    for title in part.sheet.rows[part.header]:
+        name = names.get(plain(title), str(title).strip())
+        keys.append("" if name in keys or not _kept(name, part.header + 1, log) else name)
+    need(part.file, part.sheet.name, keys, {k: k for k in KEYS[part.table]}, EXPECTED)
+    grid = make_grid(part.sheet, part.header + skipped, keys, log)
+    columns = {key: _column(grid, key, log) for key in grid.titles}
+    return pd.DataFrame({**columns, "src_row": grid.rows.astype(float)})
+
+
+def _kept(title: str, row: int, log: Log) -> bool:
+    """Whether a column enters the archive; those left out are noted by name."""
+    for rule, pattern in (("derived-column", DERIVED), ("personal-data", PERSONAL)):
+        if pattern.fullmatch(title):
+            log.add(rule, row, title)
+            return False
+    return bool(title)
+
+
+def _column(grid: Grid, key: str, log: Log) -> "pd.Series | np.ndarray":
+    """A column by its kind; one that the archive does not know holds numbers where all its cells do."""
+    known = variables().get(key)
+    if known is None:
+        cells = pd.Series([c for c in grid.frame[key] if not is_missing(c)], dtype=object)
+        counted = len(cells) > 0 and pd.to_numeric(cells, errors="coerce").notna().all()
+        return numbers(grid, key, log) if counted else words(grid, key)
+    if known.is_number:
+        return numbers(grid, key, log, infinite=key in OPEN_ENDED)
+    return truths(grid, key, log) if known.kind == "flag" else words(grid, key)
+
+
+# ---- repairs ----------------------------------------------------------------------------------------------
+
+
+def _repair(frames: dict[str, pd.DataFrame], logs: dict[str, Log]) -> None:
+    """Run every rule on the typed tables, in place of their columns."""
+    layer, profile = frames["layer"], frames["profile"]
+    layer["flags"] = layer["flags"].fillna("") if "flags" in layer else ""
+    _empty_false_errors(layer, "lyr", layer["lyr_obs_date_y"], logs["layer"])
+    if "fraction" in frames:
+        fraction = frames["fraction"]
+        _empty_false_errors(fraction, "frc", fraction["frc_obs_date_y"], logs["fraction"])
+    joined = layer[KEYS_OF_PROFILE].merge(profile, how="left", on=KEYS_OF_PROFILE, suffixes=("", "_2"))
+    organic = _says_yes(layer, "lyr_all_org_neg") | _says_yes(joined, "pro_peatland")
+    treated = joined["pro_treatment"].eq("treatment")
+    for rule, rows in (("organic-surface", organic), ("treated-soil", treated)):
+        layer["flags"] = add_flag(layer["flags"], rows, rule)
+        _note(rule, layer, rows, "pro_name", logs["layer"])
+    _name_sites(layer, logs["layer"])
+    _compare_places(frames["site"], profile, logs["profile"])
+    _note_entries(frames, logs["metadata"])
+
+
+def _says_yes(table: pd.DataFrame, column: str) -> pd.Series:
+    return table[column].eq("yes") if column in table else pd.Series(False, index=table.index)
+
+
+def _note(rule: str, table: pd.DataFrame, rows: pd.Series, column: str, log: Log) -> None:
+    log.add_rows(rule, table["src_row"], rows.to_numpy(bool), column, table[column][rows])
+
+
+def _empty_false_errors(table: pd.DataFrame, prefix: str, year: pd.Series, log: Log) -> None:
+    """Empty errors that equal (F exp(k (1950 - year)) - 1) 1000, which the package filled in."""
+    modern = f"{prefix}_fraction_modern"
+    if modern not in table:
+        return
+    computed = (table[modern] * np.exp(FILL_DECAY_PER_YR * (RADIOCARBON_BASE_YEAR - year)) - 1) * 1000
+    for column in (f"{prefix}_14c_sigma", f"{prefix}_14c_sd"):
+        if column in table:
+            false = (table[column] - computed).abs() <= FILL_TOLERANCE_PERMIL
+            _note("error-from-modern", table, false, column, log)
+            table[column] = table[column].mask(false)
+            if "flags" in table:
+                table["flags"] = add_flag(table["flags"], false & ~_flagged(table), "error-from-modern")
+
+
+def _flagged(table: pd.DataFrame) -> pd.Series:
+    return table["flags"].str.contains("error-from-modern")
+
+
+def _name_sites(layer: pd.DataFrame, log: Log) -> None:
+    for entry, site, rule in NAMED:
+        rows = layer["entry_name"].eq(entry) & layer["site_name"].str.contains(site, regex=False, na=False)
+        layer["flags"] = add_flag(layer["flags"], rows, rule)
+        _note(rule, layer, rows, "site_name", log)
+
+
+def _compare_places(site: pd.DataFrame, profile: pd.DataFrame, log: Log) -> None:
+    """Site and profile more than a degree apart; the same place but for the sign of the longitude."""
+    if "pro_lat" not in profile or "pro_long" not in profile:
+        return
+    both = profile.merge(site, how="left", on=list(KEYS["site"]), suffixes=("", "_site"))
+    north = (both["pro_lat"] - both["site_lat"]).abs()
+    far = (north > FAR_DEGREES) | ((both["pro_long"] - both["site_long"]).abs() > FAR_DEGREES)
+    mirrored = far & (north <= FAR_DEGREES) & ((both["pro_long"] + both["site_long"]).abs() <= FAR_DEGREES)
+    _note("longitude-sign", profile, mirrored, "pro_long", log)
+    _note("coordinates-differ", profile, far & ~mirrored, "pro_lat", log)
+
+
+def _note_entries(frames: dict[str, pd.DataFrame], log: Log) -> None:
+    """Entries without data, without a DOI, or from a compilation; addresses inside notes are removed."""
+    metadata = frames["metadata"]
+    texts: list[str] = list(metadata.select_dtypes("str").columns)
+    for column in texts:
+        for row in metadata["src_row"][metadata[column].str.contains(ADDRESS, na=False)]:
+            log.add("personal-data", row, column)
+        metadata[column] = metadata[column].str.replace(ADDRESS, "(address)", regex=True)
+    data = set(frames["layer"]["entry_name"]) | set(frames["profile"]["entry_name"])
+    _note("lone-metadata", metadata, ~metadata["entry_name"].isin(data), "entry_name", log)
+    if "doi" in metadata:
+        placeholder = metadata["doi"].str.lower().eq("israd")
+        _note("doi-unknown", metadata, placeholder, "doi", log)
+        metadata["doi"] = metadata["doi"].mask(placeholder)
+    if "compilation_doi" in metadata:
+        _note("from-compilation", metadata, metadata["compilation_doi"].eq(HE_2016), "compilation_doi", log)
