@@ -25,6 +25,9 @@ HIERARCHICAL = "hierarchical"
 BOUNDARY = 1e-7
 """A variance below this share of the residual variance counts as zero."""
 
+SETTLED = 1e-3
+"""Largest slope of the log likelihood at its maximum, per share of the residual variance."""
+
 
 @dataclass(frozen=True)
 class Multilevel:
@@ -152,17 +155,18 @@ class _Likelihood:
         return 0.5 * value, 0.5 * gradient
 
     def maximise(self) -> tuple[np.ndarray, str]:
-        """The best of several starts, since a level at zero can trap one of them."""
+        """Variances from equal shares; should that not settle, from each level dominating in turn."""
         n_levels = len(self.kernels)
-        starts = [np.full(n_levels, 1 / n_levels), *(0.9 * np.eye(n_levels) + 0.05)][: 1 + n_levels // 2 * 2]
-        runs = [
-            optimize.minimize(self.loss, start, jac=True, bounds=[(1e-9, None)] * n_levels, tol=1e-12)
-            for start in starts
-        ]
-        best = min(runs, key=lambda run: run.fun)
-        inside = (best.x >= BOUNDARY) | (best.jac < 0)
-        outcome = "converged" if np.all(np.abs(best.jac[inside]) < 1e-3) else "not converged"
-        return np.where(best.x < BOUNDARY, 0.0, best.x), outcome
+        runs: list[optimize.OptimizeResult] = []
+        for start in [np.full(n_levels, 1 / n_levels), *(0.9 * np.eye(n_levels) + 0.05)]:
+            runs.append(
+                optimize.minimize(self.loss, start, jac=True, bounds=[(1e-9, None)] * n_levels, tol=1e-12)
+            )
+            best = min(runs, key=lambda run: run.fun)
+            inside = (best.x >= BOUNDARY) | (best.jac < 0)
+            if np.all(np.abs(best.jac[inside]) < SETTLED):
+                return np.where(best.x < BOUNDARY, 0.0, best.x), "converged"
+        return best.x, "not converged"
 
 
 def _assemble(
