@@ -1,0 +1,1 @@
+"""What people see: figures, tables and one page, drawn from the written results alone."""

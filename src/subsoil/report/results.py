@@ -1,0 +1,119 @@
+"""A folder of results, read by the names of its files and columns.
+
+The page is drawn from these files only, so that it can be drawn again long after the run. A file
+that is absent, unreadable or lacks a column costs its own section, never the page.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from subsoil.errors import UnreadableFile
+
+TEXT: Mapping[str, tuple[str, ...]] = {
+    "headline": ("name", "unit", "source"),
+    "isochrones": ("method",),
+    "heldout": ("model", "depth_cm"),
+    "drivers": ("response", "term", "unit", "method", "subset"),
+    "claims": ("claim", "stated", "unit", "method", "verdict", "explanation"),
+    "choices": ("name", "choice", "option"),
+    "rejects": ("file", "sheet", "row", "column", "rule", "value", "severity", "message"),
+    "fractions": ("profile_id", "site_id", "land_use"),
+    "depths": ("profile_id",),
+    "stocks": (),
+    "predictions": (),
+    "residuals": ("profile_id",),
+    "diagnostics": ("parameter",),
+}
+NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "headline": ("value", "lower", "upper", "n", "published"),
+    "isochrones": ("depth_cm", "age_yr", "percent_younger", "percent_se"),
+    "heldout": ("n", "rmse", "bias", "crps", "coverage90"),
+    "drivers": ("estimate", "lower", "upper", "n"),
+    "claims": ("estimate", "lower", "upper"),
+    "choices": ("value", "lower", "upper", "n"),
+    "rejects": (),
+    "fractions": ("layer_mid", "f_new", "labelling_years", "latitude", "longitude"),
+    "depths": ("depth_cm", "f_new", "labelling_years"),
+    "stocks": ("depth_cm", "soc_density", "soc_density_se", "new_soc_density", "new_soc_density_se", "n"),
+    "predictions": ("depth_cm", "labelling_years", "f_new", "lower", "upper"),
+    "residuals": ("depth_cm", "f_new", "predicted", "lower", "upper"),
+    "diagnostics": ("mean", "sd", "r_hat", "ess_bulk", "ess_tail"),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a folder that could be read, and why the others could not."""
+
+    folder: Path
+    tables: Mapping[str, pd.DataFrame]
+    absent: Mapping[str, str]
+    manifest: Mapping[str, Any]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the study ran on a simulated archive."""
+        return bool(self.manifest.get("simulated"))
+
+    def lacking(self, *names: str) -> str:
+        """Why the first of these tables cannot be used; empty if all can."""
+        return next((self.absent[name] for name in names if name in self.absent), "")
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self.tables[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tables
+
+
+def read(folder: Path | str) -> Results:
+    """Read every table of the results folder, and its manifest.
+
+    Raises `UnreadableFile` if the folder holds none of them.
+    """
+    folder = Path(folder)
+    tables: dict[str, pd.DataFrame] = {}
+    absent: dict[str, str] = {}
+    for name in TEXT:
+        table = _table(folder / f"{name}.csv", TEXT[name], NUMBERS[name])
+        if isinstance(table, str):
+            absent[name] = table
+        else:
+            tables[name] = table
+    if not tables:
+        raise UnreadableFile(
+            f"{folder} holds no results of a study (headline.csv and others): run `subsoil study` first"
+        )
+    return Results(folder, tables, absent, _manifest(folder / "manifest.json"))
+
+
+def _table(path: Path, text: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame | str:
+    """The table with its columns in the stated types, or the reason why there is none."""
+    if not path.is_file():
+        return f"{path.name} was not written by this run."
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(text, "str"), low_memory=False)
+    except (ValueError, OSError) as error:  # pandas' parser and decoder errors are ValueErrors
+        return f"{path.name} cannot be read: {error}"
+    missing = [name for name in (*text, *numbers) if name not in table]
+    if missing:
+        return f"{path.name} has no column {', '.join(missing)}."
+    for name in numbers:
+        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
+    for name in text:
+        table[name] = table[name].fillna("")
+    return table if len(table) else f"{path.name} holds no rows."
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """What the run wrote about itself; empty if nothing can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
