@@ -38,9 +38,15 @@ from subsoil.archive.readers.balesdent_rules import (
 )
 from subsoil.archive.readers.cells import Grid, Log, numbers
 from subsoil.archive.readers.study_labels import study_labels
+from subsoil.archive.readers.vocabulary import (
+    in_vocabulary,
+    land_cover,
+    pair_quality,
+    photosynthesis,
+    site_names,
+)
 from subsoil.archive.schema import Archive, Reject, rejects_frame, typed
 from subsoil.archive.workbook import Book, open_book
-from subsoil.variables import variable
 
 __all__ = ["fits", "read", "summary"]
 
@@ -48,8 +54,6 @@ SOURCE = "balesdent2018"
 COMPILATION_DOI = "10.1038/s41586-018-0328-3"
 STATED_FIRST_YEAR = 1965
 ROUNDED_TO_CM = 10  # the workbook rounds the deepest bound up or down to this
-LAND_COVER = {"crop": "cultivated", "grassland": "rangeland/grassland", "forest": "forest"}
-PLANTS = {"C3": "C3", "C4": "C4", "C3C4": "mixed", "C4C3": "mixed"}
 
 
 def read(source: str | Path | Book) -> Archive:
@@ -120,7 +124,7 @@ def _repaired(profiles: pd.DataFrame, log: Log) -> pd.DataFrame:
         ref_land_use=_vocabulary(profiles, "ref_land_use", "pro_land_use", "reference_LANDUSE", log),
         previous=_vocabulary(profiles, "previous", "pro_prev_land_cover", "Previous vegetation", log),
         label_type=_vocabulary(profiles, "label_type", "pro_label_type", "Label type", log),
-        site_name=_site_names(profiles),
+        site_name=site_names(profiles["lat"], profiles["long"], profiles["entry"]),
         study_id=study_labels(profiles["reference"]),
     )
 
@@ -134,17 +138,10 @@ def _summary_depth(grid: Grid, profiles: pd.DataFrame, log: Log) -> pd.Series:
 
 def _vocabulary(profiles: pd.DataFrame, key: str, name: str, title: str, log: Log) -> pd.Series:
     """A column in the words of a variable, whatever their case and with or without "prev" before."""
-    words = {w.lower(): w for w in variable(name).vocab}
-    found = profiles[key].str.strip().str.lower().str.removeprefix("prev").map(words).astype("str")
+    found = in_vocabulary(profiles[key].str.strip().str.lower().str.removeprefix("prev"), name)
     odd = found.isna() & profiles[key].notna()
     log.add_rows("unknown-word", profiles["row"], odd.to_numpy(), title, profiles[key][odd])
     return found
-
-
-def _site_names(profiles: pd.DataFrame) -> pd.Series:
-    known = profiles["lat"].notna() & profiles["long"].notna()
-    names = [f"{a:.4f},{b:.4f}" for a, b in zip(profiles["lat"], profiles["long"], strict=True)]
-    return pd.Series(names, dtype="str").where(known, profiles["entry"])
 
 
 def _note_profiles(profiles: pd.DataFrame, layer: pd.DataFrame, log: Log) -> None:
@@ -247,7 +244,6 @@ def _shared(p: pd.DataFrame) -> dict[str, object]:
 
 
 def _studied(p: pd.DataFrame) -> pd.DataFrame:
-    plants = p["label_type"].str.split("vs").str[0]
     return pd.DataFrame(
         {
             **_shared(p),
@@ -255,8 +251,8 @@ def _studied(p: pd.DataFrame) -> pd.DataFrame:
             "pro_treatment": "treatment",
             "pro_reps": p["reps"],
             "pro_land_use": p["land_use"],
-            "pro_land_cover": p["land_use"].map(LAND_COVER),
-            "pro_lc_photosyn_path": plants.map(PLANTS),
+            "pro_land_cover": land_cover(p["land_use"]),
+            "pro_lc_photosyn_path": photosynthesis(p["label_type"]),
             "pro_veg_note": p["vegetation"],
             "pro_prev_land_cover": p["previous"],
             "pro_label_type": p["label_type"],
@@ -265,21 +261,13 @@ def _studied(p: pd.DataFrame) -> pd.DataFrame:
             "pro_n_layers": p["n_layers"],
             "ref_pro_name": p["ref_profile"],
             "pair_ref_is_previous": p["ref_is_previous"],
-            "pair_quality": _quality(p),
+            "pair_quality": pair_quality(p["ref_is_previous"], p["reps"], p["ref_reps"]),
         }
     )
 
 
-def _quality(p: pd.DataFrame) -> np.ndarray:
-    """A: the reference is the previous land use and both sides are replicated; B: one of the two; C: none."""
-    replicated = (p["reps"] >= 2) & (p["ref_reps"] >= 2)
-    score = replicated.astype(int) + p["ref_is_previous"].fillna(False).astype(int)
-    return np.array(["C", "B", "A"], dtype=object)[score]
-
-
 def _references(p: pd.DataFrame, layer: pd.DataFrame) -> pd.DataFrame:
     """One row for the reference beside each profile; without layers where the source gives none."""
-    plants = p["label_type"].str.split("vs").str[1]
     deepest = layer.groupby(["entry_name", "pro_name"])["lyr_bot"].max()
     keys = pd.MultiIndex.from_arrays([p["entry"], p["ref_profile"]])
     return pd.DataFrame(
@@ -289,8 +277,8 @@ def _references(p: pd.DataFrame, layer: pd.DataFrame) -> pd.DataFrame:
             "pro_treatment": "control",
             "pro_reps": p["ref_reps"],
             "pro_land_use": p["ref_land_use"],
-            "pro_land_cover": p["ref_land_use"].map(LAND_COVER),
-            "pro_lc_photosyn_path": plants.map(PLANTS),
+            "pro_land_cover": land_cover(p["ref_land_use"]),
+            "pro_lc_photosyn_path": photosynthesis(p["label_type"], reference=True),
             "pro_veg_note": p["ref_vegetation"],
             "pro_max_depth": deepest.reindex(keys).to_numpy(),
         }

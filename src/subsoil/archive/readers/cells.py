@@ -171,7 +171,8 @@ def numbers(grid: Grid, key: str, log: Log, infinite: bool = False) -> np.ndarra
         return np.full(len(grid.rows), np.nan)
     cells = grid.frame[key].tolist()
     out = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(float, copy=True)
-    for i in np.flatnonzero(np.isnan(out) | [isinstance(c, bool) for c in cells]):
+    odd = np.isnan(out) | np.array([isinstance(c, bool) for c in cells], dtype=bool)
+    for i in np.flatnonzero(odd):
         if cells[i] != "" and not is_missing(cells[i]):
             out[i], rule = _number(cells[i])
             if rule:

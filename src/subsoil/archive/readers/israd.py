@@ -11,7 +11,6 @@ Whether a value is plausible, keys that match, duplicates and bounds are the mat
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ from subsoil.archive.readers.cells import (
 )
 from subsoil.archive.readers.israd_tables import OTHER_TABLES, TELLING, from_israd, table_of
 from subsoil.archive.schema import KEYS, TABLES, Archive, add_flag, rejects_frame
-from subsoil.archive.workbook import Book, Sheet, open_book
+from subsoil.archive.workbook import Book, Sheet
 from subsoil.constants import RADIOCARBON_BASE_YEAR
 from subsoil.variables import variables
 
@@ -88,23 +87,14 @@ def fits(books: list[Book]) -> bool:
     return {"site", "profile", "layer"} <= found
 
 
-def open_all(path: Path) -> list[Book]:
-    """The file, or every table file in a folder, plain or gzipped."""
-    if not path.is_dir():
-        return [open_book(path)]
-    names = (".csv", ".tsv", ".xlsx", ".csv.gz", ".tsv.gz")
-    return [open_book(f) for f in sorted(path.iterdir()) if f.is_file() and f.name.lower().endswith(names)]
-
-
-def read(source: str | Path | list[Book]) -> Archive:
-    """A folder of ISRaD's tables, or a workbook of them, as an archive.
+def read(books: list[Book]) -> Archive:
+    """ISRaD's tables, one a file or all in a workbook, as an archive.
 
     Raises
     ------
     UnreadableFile
         A table without which nothing can be read, or one of its keys, is absent.
     """
-    books = source if isinstance(source, list) else open_all(Path(source))
     parts = {part.table: part for part in reversed(_parts(books))}
     name = books[0].file if len(books) == 1 else "the folder"
     need(name, "", parts, {table: f"entry_name of table {table}" for table in TABLES[:4]}, EXPECTED)
