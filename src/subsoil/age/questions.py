@@ -28,15 +28,16 @@ class Term:
     values: Callable[[pd.DataFrame], pd.Series]
 
 
+DIFFERENCE = "difference"
 YEARS = Term("ln(labelling years)", "per ln(yr)", lambda t: np.log(t["labelling_years"]))
 ARIDITY = Term("ln(P/PET)", "per ln unit", lambda t: np.log(t["p_pet"]))
 P_PET = Term("P/PET", "per unit", lambda t: t["p_pet"])
 MAT = Term("MAT", "per degC", lambda t: t["mat"])
 MAP = Term("MAP", "per 1000 mm yr-1", lambda t: t["map"] / 1000)
 CLAY = Term("clay", "per 10 %", lambda t: t["clay"] / 10)
-GRASSLAND = Term("grassland against crop", "difference", lambda t: _is(t, "grassland"))
-FOREST = Term("forest against crop", "difference", lambda t: _is(t, "forest"))
-CROP = Term("crop against grassland and forest", "difference", lambda t: _is(t, "crop"))
+GRASSLAND = Term("grassland against crop", DIFFERENCE, lambda t: _is(t, "grassland"))
+FOREST = Term("forest against crop", DIFFERENCE, lambda t: _is(t, "forest"))
+CROP = Term("crop against grassland and forest", DIFFERENCE, lambda t: _is(t, "crop"))
 
 
 def _is(table: pd.DataFrame, use: str) -> pd.Series:
@@ -76,10 +77,11 @@ class Response:
     def unit(self, term: Term) -> str:
         """Unit of an estimate.
 
-        >>> Response("new_soc_stock_0_10", "ln").unit(YEARS), Response("f_0_30").unit(MAT)
-        ('ratio, per ln(yr)', 'fraction, per degC')
+        >>> Response("new_soc_stock_0_10", "ln").unit(CROP), Response("f_0_30").unit(MAT)
+        ('ratio', 'fraction, per degC')
         """
-        return f"{ {'raw': 'fraction', 'ln': 'ratio', 'logit': 'logit'}[self.scale] }, {term.unit}"
+        scale = {"raw": "fraction", "ln": "ratio", "logit": "logit"}[self.scale]
+        return scale if term.unit == DIFFERENCE else f"{scale}, {term.unit}"
 
     def back(self, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """From the scale of the fit to the scale of the tables."""
