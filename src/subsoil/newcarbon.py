@@ -18,7 +18,7 @@ clipped.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -59,13 +59,21 @@ BULK_DENSITY_RELATIVE_SE = 0.05
 G_CM2_TO_KG_M2 = 10.0
 
 
+@runtime_checkable
 class PairedLayers(Protocol):
     """What is needed of an archive: its tables with ISRaD's names (`subsoil.archive.schema.Archive`)."""
 
-    metadata: pd.DataFrame
-    site: pd.DataFrame
-    profile: pd.DataFrame
-    layer: pd.DataFrame
+    @property
+    def metadata(self) -> pd.DataFrame: ...
+
+    @property
+    def site(self) -> pd.DataFrame: ...
+
+    @property
+    def profile(self) -> pd.DataFrame: ...
+
+    @property
+    def layer(self) -> pd.DataFrame: ...
 
 
 @dataclass(frozen=True)
@@ -304,6 +312,7 @@ def _labels(rows: pd.DataFrame) -> pd.DataFrame:
         "map": "pro_MAP",
         "p_pet": "pro_P_PET",
         "clay": "pro_clay",
+        "clay_source": "src_clay",
         "land_use": "pro_land_use",
         "label_type": "pro_label_type",
         "obs_year": "lyr_obs_date_y",

@@ -1,0 +1,322 @@
+"""The flows, each a function of a screen: start reading here.
+
+archive -> new carbon -> age models -> headline numbers, drivers, claims -> report
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from subsoil import __version__, atomic, published
+from subsoil.archive import registry
+from subsoil.archive.harmonise import at_depths, cumulative_stocks, standard_layers
+from subsoil.archive.readers import READERS, read
+from subsoil.archive.schema import Archive
+from subsoil.archive.validate import validate
+from subsoil.errors import BadCall, MissingData
+from subsoil.newcarbon import new_carbon
+from subsoil.study import Study, load
+
+Progress = Callable[[str, float | None], None]
+
+
+def silent(step: str, share: float | None = None) -> None:
+    """Progress that nobody hears."""
+
+
+ATTRIBUTES = ["profile_id", "site_id", "study_id", "mat", "map", "p_pet", "clay", "clay_source", "land_use",
+              "latitude", "longitude", "label_type", "obs_year"]  # fmt: skip
+CURVE_AGES = (7.0, 22.0, 100.0, 1500.0)
+"""Labelling times (yr) of the predicted profiles: medians of the four classes of the paper's Fig. 1."""
+BANNER = "SIMULATED DATA"
+LIBRARIES = ("numpy", "scipy", "pandas", "jax", "numpyro", "xarray", "matplotlib", "statsmodels")
+
+
+@dataclass
+class Run:
+    """What a running study carries along: tables by file name, seconds by step, and who listens."""
+
+    study: Study
+    progress: Progress
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def step(self, name: str, share: float) -> None:
+        """Say what is being done, and close the clock of the step before."""
+        now = time.perf_counter()
+        if self.seconds:
+            last = list(self.seconds)[-1]
+            self.seconds[last] = round(now - self.seconds[last], 2)
+        if name:
+            self.seconds[name] = now
+            self.progress(name, share)
+
+
+def study(
+    name: str = "balesdent2018",
+    out: Path | str = Path("out"),
+    data: Path | None = None,
+    demo: bool = False,
+    or_demo: bool = False,
+    quick: bool = False,
+    key: int | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Run a study and write its folder; returns the path of the report.
+
+    The data are looked for in ``data``, SUBSOIL_DATA, the cache, and at the publisher. Without them the study
+    stops with `MissingData`; with ``or_demo`` it goes on with a simulated archive, and with ``demo`` it
+    starts there; every page and table then says so. ``quick`` samples less; ``key`` is another random key.
+    """
+    from subsoil.age.fit import use_cores
+
+    use_cores()  # before JAX starts
+    run = Run(load(name, key=key, quick=quick), progress)
+    run.step("read the archive", 0.0)
+    archive, provenance = _open(run.study, data, demo, or_demo)
+    analyse(archive, run)
+    run.step("draw the report", 0.95)
+    return _write(run, archive, provenance, Path(out))
+
+
+def analyse(archive: Archive, run: Run) -> None:
+    """The method section: every table of the study, in the order of the argument."""
+    from subsoil.age import claims, drivers, headline, regression
+    from subsoil.age.carbon import DEPTHS
+    from subsoil.age.profiles import profile_table, sampling_covariances
+
+    study, tables = run.study, run.tables
+
+    run.step("new carbon of each layer", 0.02)
+    layers = tables["fractions"] = new_carbon(archive)
+    profiles = layers.drop_duplicates("profile_id")[ATTRIBUTES].reset_index(drop=True)
+    values = at_depths(layers, study.depths_cm, "balesdent2018").dropna(subset=["f_new"])
+    values = tables["depths"] = values.merge(profiles, on="profile_id", validate="m:1")
+    stocks = cumulative_stocks(layers, DEPTHS).rename(
+        columns={"soc_stock": "soc_stock_cum", "new_soc_stock": "new_soc_stock_cum"}
+    )
+    tables["stocks"] = _mean_densities(layers)
+
+    run.step("age of carbon: the published regression", 0.04)
+    regressed = regression.regress(values)
+    tables["regression"] = regressed.table
+    tables["subsets"] = regression.sensitivity(values, stocks=stocks)
+    tables["headline"] = headline.headline(values, stocks, key=study.key, replicates=study.replicates)
+
+    models = _hierarchical(layers, values, profiles, regressed, run)
+
+    run.step("drivers and claims", 0.85)
+    tables["choices"] = headline.choices(values, stocks, key=study.key, models=models)
+    by_profile = profile_table(archive, layers, stocks)
+    errors = sampling_covariances(layers, by_profile)
+    answers = tables["drivers"] = drivers.drivers(by_profile, errors)
+    comparison = tables["aridity"] = drivers.aridity_against_temperature(by_profile, seed=study.key)
+    tables["heterogeneity"] = drivers.heterogeneity(by_profile, errors)
+    tables["bias"] = drivers.bias_checks(by_profile, errors)
+    tables["claims"] = claims.claims(answers, comparison, tables["headline"])
+    tables["rejects"] = archive.rejects
+
+
+def _hierarchical(
+    layers: pd.DataFrame, values: pd.DataFrame, profiles: pd.DataFrame, regressed: Any, run: Run
+) -> Mapping[str, Mapping[str, Any]]:
+    """The hierarchical age model: fitted, checked, scored on sites left out, and turned into curves."""
+    from subsoil.age import population, regression
+    from subsoil.age.diagnose import diagnostics, prior_predictive
+    from subsoil.age.fit import FULL, QUICK, fit_age
+    from subsoil.age.heldout import AS_OBSERVED, Candidate, held_out
+    from subsoil.age.model import partially_pooled, pooled, unpooled
+    from subsoil.age.subsets import TROPICAL, WORLD
+    from subsoil.datasets import age_data
+
+    study, tables = run.study, run.tables
+    run.step("age of carbon: the hierarchical model", 0.1)
+    sampling = QUICK if study.quick else FULL
+    posterior = fit_age(
+        layers, partially_pooled, key=study.key, covariates=study.covariates, sampling=sampling
+    )
+    tables["diagnostics"] = diagnostics(posterior)
+    tables["prior"] = prior_predictive(age_data(layers, study.covariates), partially_pooled, key=study.key)
+
+    run.step("sites left out", 0.3)
+    candidates = [
+        Candidate("partially pooled + covariates", partially_pooled, study.covariates),
+        Candidate("partially pooled", partially_pooled),
+        Candidate("pooled", pooled),
+        Candidate("unpooled", unpooled),
+    ]
+    scored = held_out(
+        layers, values, candidates, key=study.key, folds=study.folds,
+        progress=lambda step, done: run.progress(step, 0.3 + 0.5 * done),
+    )  # fmt: skip
+    tables["heldout"] = scored.scores
+    best = f"{candidates[0].name}, {AS_OBSERVED}"
+    tables["residuals"] = scored.forecasts[scored.forecasts["model"] == best]
+
+    run.step("curves by depth and age", 0.8)
+    tropical = profiles[TROPICAL.mask(profiles)]
+    tables["isochrones"] = pd.concat(
+        [
+            regression.isochrones(regressed, study.ages_yr),
+            population.isochrones(posterior, tropical, study.depths_cm, study.ages_yr),
+            published.isochrones(),
+        ],
+        ignore_index=True,
+    )
+    curves = population.isochrones(posterior, profiles, np.arange(0.0, 101.0, 5.0), CURVE_AGES)
+    shares = {
+        n: curves[f"percent_{c}"] / 100
+        for n, c in (("f_new", "younger"), ("lower", "lower"), ("upper", "upper"))
+    }
+    tables["predictions"] = curves[["depth_cm"]].assign(labelling_years=curves["age_yr"], **shares)
+    draws = {
+        n: population.age_draws(posterior, profiles, s) for n, s in (("world", WORLD), ("tropical", TROPICAL))
+    }
+    return {population.METHOD: draws}
+
+
+def check(path: Path | str, reader: str | None = None) -> Archive:
+    """Read a file of a user and check every row; what was found is in ``rejects`` of the result."""
+    return validate(read(path, reader), file=Path(path).name)
+
+
+def fractions(path: Path | str, out: Path | str | None = None) -> pd.DataFrame:
+    """New-carbon fractions of a user's own profiles, with intervals; ``out`` is a CSV to write."""
+    table = new_carbon(check(path))
+    if table.empty:
+        raise BadCall(
+            f"{path}: no layer has a new-carbon fraction; `subsoil check {path}` says what is missing"
+        )
+    if out is not None:
+        atomic.write_text(out, table.to_csv(index=False))
+    return table
+
+
+def fetch(names: Sequence[str] | None = None, data: Path | None = None) -> list[Path]:
+    """Find or download data sets by key (default: those a study can start from); returns their places."""
+    wanted = names or list(READERS.keys() & registry.cards().keys())
+    return [registry.find(name, data, progress=True).path for name in sorted(wanted)]
+
+
+def template(path: Path | str) -> Path:
+    """Write the form for a user's own profiles, .xlsx or .csv."""
+    from subsoil.archive.template import write_template
+
+    return write_template(path)
+
+
+def report(folder: Path | str) -> Path:
+    """Draw report.html again from the written tables of a study."""
+    from subsoil.report import page
+
+    return page.build(folder)
+
+
+def ages(depths: Sequence[float], years: Sequence[float], out: Path | str | None = None) -> pd.DataFrame:
+    """Percent of tropical grassland and forest carbon younger than an age: the published regression.
+
+    Uses the data if they can be found, else the built-in published curves.
+    """
+    from subsoil.age import regression
+
+    study = load("balesdent2018")
+    layers = new_carbon(_archive(registry.find(study.source).path))
+    profiles = layers.drop_duplicates("profile_id")[ATTRIBUTES]
+    values = at_depths(layers, sorted(set(depths)), study.source).dropna(subset=["f_new"])
+    curves = regression.isochrones(
+        regression.regress(values.merge(profiles, on="profile_id")), sorted(set(years))
+    )
+    if out is not None:
+        atomic.write_text(out, curves.to_csv(index=False))
+    return curves
+
+
+def _open(study: Study, data: Path | None, demo: bool, or_demo: bool) -> tuple[Archive, dict[str, Any]]:
+    """The archive of a study and where it came from."""
+    from subsoil.age.simulate import simulate_archive
+
+    if not demo:
+        try:
+            found = registry.find(study.source, data)
+            return _archive(found.path), found.entry()
+        except MissingData:
+            if not or_demo:
+                raise
+    return validate(simulate_archive(study.key)), {
+        "key": "simulated",
+        "where": "made by subsoil.age.simulate",
+    }
+
+
+def _archive(path: Path) -> Archive:
+    return validate(read(path), file=path.name)
+
+
+def _mean_densities(layers: pd.DataFrame) -> pd.DataFrame:
+    """Mean carbon and new-carbon density by 10 cm layers (kg C m-3), standard errors between sites."""
+    table = standard_layers(layers, np.arange(0, 101, 10)).table.dropna(subset=["soc_stock", "new_soc_stock"])
+    table = table.merge(layers.drop_duplicates("profile_id")[["profile_id", "site_id"]], on="profile_id")
+    rows = []
+    for _, group in table.groupby("layer_top"):
+        middle = 0.5 * (group["layer_top"].iloc[0] + group["layer_bottom"].iloc[0])
+        row = {"depth_cm": middle, "n": len(group)}
+        for name in ("soc_density", "new_soc_density"):
+            by_site = (group[name] - group[name].mean()).groupby(group["site_id"]).sum()
+            row |= {name: group[name].mean(), f"{name}_se": float((by_site**2).sum() ** 0.5 / len(group))}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _write(run: Run, archive: Archive, provenance: Mapping[str, Any], out: Path) -> Path:
+    """All tables, the manifest and the report in one folder, which takes its place in one step."""
+    from subsoil.report import page
+
+    with atomic.folder(out) as folder:
+        for name, table in run.tables.items():
+            if archive.simulated:
+                table = table.assign(simulated=BANNER)
+            atomic.write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        atomic.write_text(folder / "study.toml", run.study.toml())
+        run.step("", 1.0)
+        atomic.write_json(folder / "manifest.json", _manifest(run, archive, provenance, folder))
+        page.build(folder)
+    return Path(out) / "report.html"
+
+
+def _manifest(run: Run, archive: Archive, provenance: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What another needs to get the same bytes: versions, data, study, key, checksums; and the seconds."""
+    return {
+        "study": asdict(run.study),
+        "simulated": archive.simulated,
+        "data": [provenance],
+        "random_key": run.study.key,
+        "versions": {"subsoil": __version__, "python": python_version()} | {n: version(n) for n in LIBRARIES},
+        "citations": [published.citation()],
+        "counts": {name: len(table) for name, table in run.tables.items()},
+        "files_sha256": atomic.checksums(folder),
+        "seconds": {name: round(value, 2) for name, value in run.seconds.items()},
+    }
+
+
+def doctor() -> list[tuple[str, bool, str, str]]:
+    """What this machine has and lacks: (check, fine, detail, what to do)."""
+    rows = [("Python", True, python_version(), "")]
+    for name, extra in (*((n, "age") for n in ("jax", "numpyro", "xarray")), ("matplotlib", "report")):
+        present = find_spec(name) is not None
+        detail = version(name) if present else "not installed"
+        rows.append((name, present, detail, "" if present else f"pip install 'subsoil[{extra}]'"))
+    for key in sorted(READERS.keys() & registry.cards().keys()):
+        try:
+            found = registry.find(key, download=False)
+            rows.append((f"data: {key}", True, f"{found.path} ({found.where})", "; ".join(found.warnings)))
+        except MissingData as missing:
+            rows.append((f"data: {key}", False, "not on this machine", str(missing)))
+    return rows
