@@ -79,11 +79,12 @@ def complete(
     factors = published.to_one_metre().set_index("depth_cm")[kind]
     for i in np.flatnonzero(known.any(axis=1) & ~full):
         last = int(known[i].sum())
-        if not known[i, :last].all():  # a gap inside the profile
+        has_gap = not known[i, :last].all()
+        if has_gap or (rule == FACTORS and DEPTHS[last] not in factors):
             continue
         tail = mean[:, last:]
         if rule == FACTORS:
-            per_tail = (factors.get(DEPTHS[last], np.nan) - 1) / tail.sum(axis=1)
+            per_tail = (factors[DEPTHS[last]] - 1) / tail.sum(axis=1)
         else:
             per_tail = 1 / mean[:, :last].sum(axis=1)
         whole[:, i, :last] = carbon[i, :last]

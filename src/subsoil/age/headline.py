@@ -212,9 +212,9 @@ class _Data:
 
 def _prepare(table: pd.DataFrame, stocks: pd.DataFrame, replicates: int, key: int) -> _Data:
     values = profile_values(table)
-    absent = set(DEPTHS) - set(values.depth_cm)
+    absent = sorted(set(DEPTHS.tolist()) - set(values.depth_cm.tolist()))
     if absent:
-        raise BadCall(f"the table lacks depths {sorted(absent)} cm; pass values at 0, 10, ... 100 cm")
+        raise BadCall(f"the table lacks depths {absent} cm; pass values at 0, 10, ... 100 cm")
     unknown = set(needed(stocks, "profile_id")) - set(values.profiles["profile_id"])
     if unknown:
         raise BadCall(f"stocks of profiles that the table lacks: {', '.join(sorted(unknown)[:3])} ...")

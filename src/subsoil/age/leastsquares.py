@@ -27,6 +27,8 @@ SHRINK, GROW = 0.4, 1.5
 RESOLVED = 1e-6
 """Half-width of the window in ln(rate) at which the search ends."""
 MAX_STEPS = 200
+SAME_RATE = 0.01
+"""Rates closer than this in their logarithm are one."""
 LINE, STEP = 0.01, 6.9
 """A slower rate than LINE / (longest time) draws a line, a faster one than STEP / (shortest time) a step."""
 
@@ -36,7 +38,7 @@ class Outcome(StrEnum):
 
     CONVERGED = "converged"
     FULL = "all carbon turns over: A + B = 1"
-    ONE_POOL = "one pool: A or B = 0"
+    ONE_POOL = "one pool: A or B = 0, or k1 = k2"
     RATE_AT_BOUND = "a rate is not identified"
     NOT_CONVERGED = "not converged"
     TOO_FEW = "too few profiles or times"
@@ -193,7 +195,7 @@ def _as_fits(
     conditions = [
         (~enough, Outcome.TOO_FEW),
         (width >= RESOLVED, Outcome.NOT_CONVERGED),
-        (shares.min(axis=1) < 1e-9, Outcome.ONE_POOL),
+        ((shares.min(axis=1) < 1e-9) | (log_rates[:, 0] - log_rates[:, 1] < SAME_RATE), Outcome.ONE_POOL),
         (at_bound, Outcome.RATE_AT_BOUND),
         (shares.sum(axis=1) > 1 - 1e-9, Outcome.FULL),
     ]
