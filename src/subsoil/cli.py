@@ -275,27 +275,35 @@ def _plain(as_csv: bool) -> bool:
 
 def _print_table(table: "DataFrame", plain: bool, title: str) -> None:
     """CSV for programs, an aligned table for people."""
-    if plain:
-        table.to_csv(sys.stdout, index=False)
-    elif len(table):
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+    try:
+        if plain:
+            table.to_csv(sys.stdout, index=False)
+            sys.stdout.flush()
+        elif len(table):
+            _draw_table(table, title)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-        drawn = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-        for name in table.columns:
-            numeric = table[name].dtype.kind in "fiu"
-            drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
-        for row in table.itertuples(index=False):
-            drawn.add_row(*(Text(_cell(value)) for value in row))
-        Console().print(drawn)
+
+def _draw_table(table: "DataFrame", title: str) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for name in table.columns:
+        numeric = table[name].dtype.kind in "fiu"
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in table.itertuples(index=False):
+        drawn.add_row(*(Text(_cell(value)) for value in row))
+    Console().print(drawn)
 
 
 def _cell(value: object) -> str:
     if value is None or value != value:  # NaN is the only value unlike itself
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else _shown(str(value))
 
 
 def _counted(counts: dict[str, int]) -> str:
@@ -308,8 +316,13 @@ def _say(line: str) -> None:
 
 def _complain(error: object, code: int) -> int:
     """One line on standard error, whatever the message was made of."""
-    _say("subsoil: " + " ".join(str(error).split()))
+    _say("subsoil: " + _shown(" ".join(str(error).split())))
     return code
+
+
+def _shown(text: str) -> str:
+    """Text without control characters: a name from a file must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -318,26 +331,26 @@ def run(arguments: Sequence[str]) -> int:
     >>> run(["stduy"])  # says on standard error: did you mean 'study'?
     2
     """
-    if os.environ.get("SUBSOIL_TRACEBACK"):
-        return int(app(list(arguments) or ["--help"], prog_name="subsoil", standalone_mode=False) or 0)
     try:
-        return int(app(list(arguments) or ["--help"], prog_name="subsoil", standalone_mode=False) or 0)
+        code = int(app(list(arguments) or ["--help"], prog_name="subsoil", standalone_mode=False) or 0)
     except SubsoilError as error:
         return _complain(error, error.exit_code)
     except UsageError as error:
         return _complain(f"{error.format_message()} (see subsoil --help)", 2)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; earlier results are untouched", INTERRUPTED)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        code = INTERRUPTED
     except OSError as error:
         return _complain(error, REFUSED)
     except MemoryError:
         return _complain("out of memory; close other programs or use --quick", REFUSED)
-    except Exception as error:  # noqa: BLE001 - the one edge where a defect becomes a line
+    except Exception as error:  # the one edge where a defect becomes a line
+        if os.environ.get("SUBSOIL_TRACEBACK"):
+            raise
         what = f"{type(error).__name__}: {error}"
         return _complain(f"this is a defect in subsoil: {what}; rerun with SUBSOIL_TRACEBACK=1", DEFECT)
+    if code == INTERRUPTED:
+        _complain("interrupted; earlier results are untouched", code)
+    return code
 
 
 def main() -> None:

@@ -104,12 +104,12 @@ def _figures(results: Results) -> dict[str, Rendered | str]:
     made: dict[str, Rendered | str] = {}
     for name in (name for section in sections() for name in section.figures):
         needs, make = MAKERS[name]
-        made[name] = results.lacking(*needs) or render(make(results), results.simulated)
+        made[name] = results.lacking(needs) or render(make(results), results.simulated)
     return made
 
 
 def _tables(results: Results) -> dict[str, tables.Table | str]:
-    return {name: results.lacking(*needs) or make(results) for name, (needs, make) in tables.TABLES.items()}
+    return {name: results.lacking(needs) or make(results) for name, (needs, make) in tables.TABLES.items()}
 
 
 def _citations(manifest: Mapping[str, Any]) -> list[str]:

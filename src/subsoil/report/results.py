@@ -5,7 +5,7 @@ that is absent, unreadable or lacks a column costs its own section, never the pa
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,14 @@ class Results:
         """Whether the study ran on a simulated archive."""
         return bool(self.manifest.get("simulated"))
 
-    def lacking(self, *names: str) -> str:
-        """Why the first of these tables cannot be used; empty if all can."""
-        return next((self.absent[name] for name in names if name in self.absent), "")
+    def lacking(self, needs: Mapping[str, Sequence[str]]) -> str:
+        """Why these tables cannot be used, with a value in the named columns; empty if they can."""
+        for name, columns in needs.items():
+            if name in self.absent:
+                return self.absent[name]
+            if self.tables[name].dropna(subset=list(columns)).empty:
+                return f"{name}.csv holds no row with {', '.join(columns)}."
+        return ""
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         return self.tables[name]

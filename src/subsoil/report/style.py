@@ -118,6 +118,7 @@ def pick(colours: Sequence[str], wanted: int) -> list[str]:
 
 def depth_axis(ax: "Axes", deepest: float) -> None:
     """Depth downwards, in cm, with room for the marks at both ends."""
+    deepest = deepest if deepest > 0 else 100.0  # also where nothing is drawn
     ax.set_ylim(1.025 * deepest, -0.025 * deepest)
     ax.set_ylabel("Depth (cm)")
 
@@ -127,7 +128,8 @@ def legend_below(ax: "Axes", columns: int, title: str | None = None, distance: f
     from matplotlib.transforms import ScaledTranslation
 
     figure = ax.get_figure(root=True)
-    assert figure is not None
+    if figure is None or not ax.get_legend_handles_labels()[0]:
+        return
     legend = ax.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),

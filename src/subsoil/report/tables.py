@@ -247,13 +247,13 @@ def _plain(value: Any) -> Cell:
     return Cell(number(float(known), 4 if abs(known) >= 1000 else 3), str(known))
 
 
-TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[Results], Table]]] = {
-    "headline": (("headline",), headline),
-    "isochrones": (("isochrones",), isochrones),
-    "drivers": (("drivers",), drivers),
-    "claims": (("claims",), claims),
-    "heldout": (("heldout",), heldout),
-    "choices": (("choices", "headline"), choices),
-    "diagnostics": (("diagnostics",), diagnostics),
-    "rejects": (("rejects",), rejects),
+TABLES: Mapping[str, tuple[Mapping[str, tuple[str, ...]], Callable[[Results], Table]]] = {
+    "headline": ({"headline": ()}, headline),
+    "isochrones": ({"isochrones": ("depth_cm", "age_yr", "percent_younger")}, isochrones),
+    "drivers": ({"drivers": ()}, drivers),
+    "claims": ({"claims": ()}, claims),
+    "heldout": ({"heldout": ()}, heldout),
+    "choices": ({"choices": (), "headline": ()}, choices),
+    "diagnostics": ({"diagnostics": ()}, diagnostics),
+    "rejects": ({"rejects": ()}, rejects),
 }

@@ -8,14 +8,16 @@ from subsoil.report.results import Results
 
 Maker = Callable[[Results], Drawing]
 
-FIGURES: Mapping[str, tuple[tuple[str, ...], Maker]] = {
-    "new_carbon": (("fractions",), incorporation.new_carbon),
-    "isochrones": (("isochrones",), ages.isochrones),
-    "age_distribution": (("isochrones",), ages.distribution),
-    "stocks": (("stocks",), stocks.stocks),
-    "drivers": (("drivers",), drivers.drivers),
-    "sensitivity": (("choices", "headline"), sensitivity.sensitivity),
-    "sites": (("fractions",), sites.sites),
-    "residuals": (("residuals",), skill.residuals),
-    "heldout": (("heldout",), skill.heldout),
+Needs = Mapping[str, tuple[str, ...]]  # table -> columns without which it cannot be drawn
+
+FIGURES: Mapping[str, tuple[Needs, Maker]] = {
+    "new_carbon": ({"fractions": ("layer_mid", "f_new", "labelling_years")}, incorporation.new_carbon),
+    "isochrones": ({"isochrones": ("depth_cm", "age_yr", "percent_younger")}, ages.isochrones),
+    "age_distribution": ({"isochrones": ("depth_cm", "age_yr", "percent_younger")}, ages.distribution),
+    "stocks": ({"stocks": ("depth_cm", "soc_density", "new_soc_density")}, stocks.stocks),
+    "drivers": ({"drivers": ("estimate",)}, drivers.drivers),
+    "sensitivity": ({"choices": ("value",), "headline": ()}, sensitivity.sensitivity),
+    "heldout": ({"heldout": ("rmse",)}, skill.heldout),
+    "residuals": ({"residuals": ("depth_cm", "f_new", "predicted")}, skill.residuals),
+    "sites": ({"fractions": ("latitude", "longitude")}, sites.sites),
 }

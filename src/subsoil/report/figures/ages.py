@@ -128,7 +128,8 @@ def _shares(methods: Mapping[str, pd.DataFrame], age: int) -> str:
     parts = []
     for method, rows in methods.items():
         at = rows[rows["age_yr"] == age].set_index("depth_cm")["percent_younger"]
-        values = [f"{number(at[depth])} % {place}" for depth, place in PLACES.items() if depth in at.index]
+        depths = [depth for depth in PLACES if depth in at.index] or sorted(at.index)[:1]
+        values = [f"{number(at[depth])} % {PLACES.get(depth, f'at {depth:g} cm')}" for depth in depths]
         if values:
             parts.append(f"{joined(values)} ({_title(method).lower()})")
     return f"Younger than {age} yr: " + "; ".join(parts) + "." if parts else ""
