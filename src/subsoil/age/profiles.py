@@ -197,7 +197,8 @@ def _extension_variance(amount: Amount, table: pd.DataFrame) -> Float[np.ndarray
     y, below = table[amount.name].to_numpy(float), _below(amount, table)
     slope = (1 - y) if amount.over == "new" and amount.of[1] == BOTTOM else 1.0
     by_soc = y if amount.over == "soc" else 0.0
-    return ((slope * table["new_extension_se"]) ** 2 + (by_soc * table["soc_extension_se"]) ** 2) / below**2
+    new, soc = (table[f"{kind}_extension_se"].to_numpy(float) for kind in ("new", "soc"))
+    return ((slope * new) ** 2 + (by_soc * soc) ** 2) / below**2
 
 
 def _below(amount: Amount, table: pd.DataFrame) -> Float[np.ndarray, "row"]:
