@@ -1,6 +1,12 @@
 """Numbers of nature and of convention, each with its unit and source."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+from numpy.typing import ArrayLike
+
+Numbers: TypeAlias = ArrayLike | float | int | Sequence[Any]
+"""What functions take as one number or many: also where annotations are executed, plain floats count."""
 
 RADIOCARBON_DECAY: Final = 1.0 / 8267.0
 """Decay constant of 14C, 1/yr: half-life 5730 yr (Godwin 1962, Nature 195:984). For decay, not for an age."""

@@ -9,20 +9,24 @@ moved: a ratio or a delta is made from two moved densities, never moved itself.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
-from subsoil.constants import CM_PER_M
+from subsoil.constants import CM_PER_M, Numbers
 from subsoil.errors import BadCall
 
 SAME_DEPTH = 1e-9
 """Bounds closer than this, m, are one bound: conversions from cm round."""
 
+LEAST_END_DENSITY = 2.0 / 3.0
+"""Least density at an end of the sampled range, over the mean of the end layer: PCHIP's own end slope falls
+to zero where density falls steeply, and a ratio of two such densities would be 0 or 1."""
 
+
+@runtime_checkable
 class Intervals(Protocol):
     """Anything with tops and bottoms: `Layers` or `DepthGrid`."""
 
@@ -61,7 +65,7 @@ class Layers:
             raise BadCall(f"layers must be sorted and must not overlap, got tops {top}, bottoms {bottom} m")
 
     @classmethod
-    def from_cm(cls, top: ArrayLike, bottom: ArrayLike) -> "Layers":
+    def from_cm(cls, top: Numbers, bottom: Numbers) -> "Layers":
         """Layers from bounds in cm."""
         return cls(np.asarray(top, dtype=float) / CM_PER_M, np.asarray(bottom, dtype=float) / CM_PER_M)
 
@@ -97,7 +101,7 @@ class DepthGrid:
             raise BadCall(f"a grid wants two or more increasing boundaries in m, got {boundaries}")
 
     @classmethod
-    def from_cm(cls, boundaries: ArrayLike) -> "DepthGrid":
+    def from_cm(cls, boundaries: Numbers) -> "DepthGrid":
         """A grid from boundaries in cm."""
         return cls(np.asarray(boundaries, dtype=float) / CM_PER_M)
 
@@ -230,13 +234,15 @@ def spline_values(
 
 
 def monotone_means(
-    source: Layers, density: Float[np.ndarray, " source"], target: Intervals
-) -> Float[np.ndarray, " target"]:
+    source: Layers, density: Float[np.ndarray, "source *batch"], target: Intervals
+) -> Float[np.ndarray, "target *batch"]:
     """Target means by monotone interpolation of the cumulative amount: positive where the data are.
 
     PCHIP (Fritsch & Carlson 1980) through the amounts above each bound: layer means are exact, and a
-    non-negative density stays non-negative. A gap takes the mean of its neighbours. Outside the sampled range
-    missing; a part outside leaves the mean of the part inside. Not linear in ``density``.
+    non-negative density stays non-negative, at the two ends above ``LEAST_END_DENSITY`` of the end layer's
+    mean. A gap takes the mean of its neighbours. Outside the sampled range missing; a part outside leaves the
+    mean of the part inside. Not linear in ``density``; further axes of ``density`` are independent profiles
+    on the same layers.
 
     >>> source = Layers.from_cm([0, 10, 20], [10, 20, 30])
     >>> monotone_means(source, np.array([50.0, 2.0, 2.0]), DepthGrid.from_cm([0, 10, 15])).round(2).tolist()
@@ -244,22 +250,23 @@ def monotone_means(
     """
     cumulative = _cumulative(source, density)
     top, bottom = (np.clip(edge, source.top[0], source.bottom[-1]) for edge in (target.top, target.bottom))
-    inside = bottom - top
     amount = cumulative(bottom) - cumulative(top)
+    inside = (bottom - top).reshape(-1, *(1,) * (amount.ndim - 1))
     return np.where(inside > 0, amount / np.where(inside > 0, inside, 1.0), np.nan)
 
 
 def monotone_values(
-    source: Layers, density: Float[np.ndarray, " source"], depth: Float[np.ndarray, " point"]
-) -> Float[np.ndarray, " point"]:
+    source: Layers, density: Float[np.ndarray, "source *batch"], depth: Float[np.ndarray, " point"]
+) -> Float[np.ndarray, "point *batch"]:
     """Density at points (m) by the interpolation of `monotone_means`; missing outside the sampled range.
 
     >>> monotone_values(Layers.from_cm([0], [10]), np.array([3.0]), np.array([0.05, 0.2])).round(3).tolist()
     [3.0, nan]
     """
-    outside = (depth < source.top[0]) | (depth > source.bottom[-1])
     slope = _cumulative(source, density).derivative()
-    return np.where(outside, np.nan, slope(np.clip(depth, source.top[0], source.bottom[-1])))
+    values = slope(np.clip(depth, source.top[0], source.bottom[-1]))
+    outside = (depth < source.top[0]) | (depth > source.bottom[-1])
+    return np.where(outside.reshape(-1, *(1,) * (values.ndim - 1)), np.nan, values)
 
 
 def _mean_rows(
@@ -269,24 +276,28 @@ def _mean_rows(
     return np.where(total > 0, shared / np.where(total > 0, total, 1.0), np.nan)
 
 
-def _frozen(values: ArrayLike) -> Float[np.ndarray, "..."]:
+def _frozen(values: Numbers) -> Float[np.ndarray, "..."]:
     array = np.array(values, dtype=float)
     array.flags.writeable = False
     return array
 
 
-def _cumulative(source: Layers, density: Float[np.ndarray, " source"]) -> PchipInterpolator:
-    bounds, amounts = [source.top[0]], [0.0]
+def _cumulative(source: Layers, density: Float[np.ndarray, "source *batch"]) -> CubicHermiteSpline:
+    """Amount above each depth (m); a gap holds the mean density of its two neighbours."""
+    bounds, rows = [source.top[0]], [np.zeros(source.top.size)]
+    one = np.eye(source.top.size)
     for i, (top, bottom) in enumerate(zip(source.top, source.bottom, strict=True)):
         if top > bounds[-1] + SAME_DEPTH:
-            amounts.append(amounts[-1] + 0.5 * (density[i - 1] + density[i]) * (top - bounds[-1]))
+            rows.append(rows[-1] + 0.5 * (top - bounds[-1]) * (one[i - 1] + one[i]))
             bounds.append(top)
-        amounts.append(amounts[-1] + density[i] * (bottom - bounds[-1]))
+        rows.append(rows[-1] + (bottom - bounds[-1]) * one[i])
         bounds.append(bottom)
-    if len(bounds) == 2:  # PCHIP wants three points to know a slope; a single layer is level
-        bounds.insert(1, 0.5 * (bounds[0] + bounds[1]))
-        amounts.insert(1, 0.5 * amounts[1])
-    return PchipInterpolator(np.array(bounds), np.array(amounts))
+    x, amounts = np.array(bounds), np.tensordot(np.array(rows), density, axes=1)
+    slopes = PchipInterpolator(x, amounts)(x, 1)
+    for end, layer in ((0, 0), (-1, -1)):
+        least = LEAST_END_DENSITY * np.asarray(density)[layer]
+        slopes[end] = np.where(np.abs(slopes[end]) < np.abs(least), least, slopes[end])
+    return CubicHermiteSpline(x, amounts, slopes)
 
 
 @lru_cache(maxsize=512)

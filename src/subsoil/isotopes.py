@@ -7,10 +7,15 @@ functions take scalars or arrays and work element by element; a missing value
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from subsoil.constants import LIBBY_MEAN_LIFE, R_PDB, RADIOCARBON_BASE_YEAR, RADIOCARBON_DECAY
+from subsoil.constants import (
+    LIBBY_MEAN_LIFE,
+    R_PDB,
+    RADIOCARBON_BASE_YEAR,
+    RADIOCARBON_DECAY,
+    Numbers,
+)
 
 NORMAL_975 = 1.959963984540054
 """97.5 % point of the standard normal distribution."""
@@ -22,7 +27,7 @@ PRINTED_ERRORS = {
 """Kinds of error that `spread` knows, under the names authors give them."""
 
 
-def delta_to_ratio(delta: ArrayLike, standard: float = R_PDB) -> Float[np.ndarray, "..."]:
+def delta_to_ratio(delta: Numbers, standard: float = R_PDB) -> Float[np.ndarray, "..."]:
     """13C/12C from delta: ``R = R_standard (1 + δ / 1000)``.
 
     ``delta`` δ in per mil, ``standard`` R_standard (dimensionless). Exact; inverse of `ratio_to_delta`.
@@ -33,7 +38,7 @@ def delta_to_ratio(delta: ArrayLike, standard: float = R_PDB) -> Float[np.ndarra
     return np.asarray(standard * (1.0 + np.asarray(delta, dtype=float) / 1000.0))
 
 
-def ratio_to_delta(ratio: ArrayLike, standard: float = R_PDB) -> Float[np.ndarray, "..."]:
+def ratio_to_delta(ratio: Numbers, standard: float = R_PDB) -> Float[np.ndarray, "..."]:
     """Delta in per mil from 13C/12C: ``δ = 1000 (R / R_standard - 1)``.
 
     >>> float(ratio_to_delta(0.0112372))
@@ -42,7 +47,7 @@ def ratio_to_delta(ratio: ArrayLike, standard: float = R_PDB) -> Float[np.ndarra
     return np.asarray((np.asarray(ratio, dtype=float) / standard - 1.0) * 1000.0)
 
 
-def delta14c(fraction_modern: ArrayLike, year: ArrayLike) -> Float[np.ndarray, "..."]:
+def delta14c(fraction_modern: Numbers, year: Numbers) -> Float[np.ndarray, "..."]:
     """Δ14C in per mil of a sample taken in ``year``.
 
     ``Δ = 1000 (F exp(λ (1950 - y)) - 1)`` with F ``fraction_modern`` (F14C), y ``year`` of sampling (calendar
@@ -56,7 +61,7 @@ def delta14c(fraction_modern: ArrayLike, year: ArrayLike) -> Float[np.ndarray, "
     return np.asarray(1000.0 * (np.asarray(fraction_modern, dtype=float) * _year_term(year) - 1.0))
 
 
-def fraction_modern(delta14c: ArrayLike, year: ArrayLike) -> Float[np.ndarray, "..."]:
+def fraction_modern(delta14c: Numbers, year: Numbers) -> Float[np.ndarray, "..."]:
     """F14C from Δ14C (``delta14c``, per mil) of a sample taken in ``year``; inverse of `delta14c`.
 
     >>> float(fraction_modern(100.0, 1950.0).round(4))
@@ -65,7 +70,7 @@ def fraction_modern(delta14c: ArrayLike, year: ArrayLike) -> Float[np.ndarray, "
     return np.asarray((1.0 + np.asarray(delta14c, dtype=float) / 1000.0) / _year_term(year))
 
 
-def delta14c_sigma(fraction_modern_sigma: ArrayLike, year: ArrayLike) -> Float[np.ndarray, "..."]:
+def delta14c_sigma(fraction_modern_sigma: Numbers, year: Numbers) -> Float[np.ndarray, "..."]:
     """Laboratory error of Δ14C in per mil: ``σ_Δ = 1000 σ_F exp(λ (1950 - y))``; exact, the map is linear.
 
     >>> float(delta14c_sigma(0.003, 1950.0))
@@ -74,7 +79,7 @@ def delta14c_sigma(fraction_modern_sigma: ArrayLike, year: ArrayLike) -> Float[n
     return np.asarray(1000.0 * np.asarray(fraction_modern_sigma, dtype=float) * _year_term(year))
 
 
-def conventional_age(fraction_modern: ArrayLike) -> Float[np.ndarray, "..."]:
+def conventional_age(fraction_modern: Numbers) -> Float[np.ndarray, "..."]:
     """Conventional 14C age, yr before 1950: ``-8033 ln F``. Negative above F = 1; missing where F <= 0.
 
     A bulk soil is a mixture of ages: the number is a notation, not the age of its carbon.
@@ -86,7 +91,7 @@ def conventional_age(fraction_modern: ArrayLike) -> Float[np.ndarray, "..."]:
     return np.asarray(-LIBBY_MEAN_LIFE * np.log(np.where(fraction > 0, fraction, np.nan)))
 
 
-def conventional_age_sigma(fraction_modern: ArrayLike, sigma: ArrayLike) -> Float[np.ndarray, "..."]:
+def conventional_age_sigma(fraction_modern: Numbers, sigma: Numbers) -> Float[np.ndarray, "..."]:
     """First-order error of `conventional_age`, yr: ``8033 σ_F / F``. Valid while σ_F is well below F.
 
     >>> float(conventional_age_sigma(0.8033, 0.001).round(2))
@@ -98,7 +103,7 @@ def conventional_age_sigma(fraction_modern: ArrayLike, sigma: ArrayLike) -> Floa
     )
 
 
-def age_to_fraction_modern(age: ArrayLike) -> Float[np.ndarray, "..."]:
+def age_to_fraction_modern(age: Numbers) -> Float[np.ndarray, "..."]:
     """F14C of a conventional age in yr: ``exp(-age / 8033)``; inverse of `conventional_age`.
 
     >>> float(age_to_fraction_modern(8033.0).round(6))
@@ -107,7 +112,7 @@ def age_to_fraction_modern(age: ArrayLike) -> Float[np.ndarray, "..."]:
     return np.asarray(np.exp(-np.asarray(age, dtype=float) / LIBBY_MEAN_LIFE))
 
 
-def spread(value: ArrayLike, kind: ArrayLike, n: ArrayLike = np.nan) -> Float[np.ndarray, "..."]:
+def spread(value: Numbers, kind: object, n: Numbers = np.nan) -> Float[np.ndarray, "..."]:
     """Standard deviation of single replicates from an error as authors print it.
 
     ======== ============================================ ================================
@@ -141,9 +146,9 @@ def spread(value: ArrayLike, kind: ArrayLike, n: ArrayLike = np.nan) -> Float[np
     return np.asarray(np.where(value >= 0, value, np.nan) * factor)
 
 
-def _student_975(df: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return np.where(df > 0, stdtrit(np.maximum(df, 1.0), 0.975), NORMAL_975)
+def _student_975(df: Numbers) -> Float[np.ndarray, "..."]:
+    return np.where(np.asarray(df) > 0, stdtrit(np.maximum(df, 1.0), 0.975), NORMAL_975)
 
 
-def _year_term(year: ArrayLike) -> Float[np.ndarray, "..."]:
+def _year_term(year: Numbers) -> Float[np.ndarray, "..."]:
     return np.asarray(np.exp(RADIOCARBON_DECAY * (RADIOCARBON_BASE_YEAR - np.asarray(year, dtype=float))))

@@ -23,8 +23,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike
 
+from subsoil.constants import Numbers
 from subsoil.isotopes import NORMAL_975, spread
 from subsoil.variables import columns
 
@@ -88,7 +88,7 @@ class MissingErrors:
     author_sigma: float = AUTHOR_SIGMA
 
 
-def mix(delta13c: ArrayLike, delta13c_ref: ArrayLike, delta_veg: ArrayLike) -> Float[np.ndarray, "..."]:
+def mix(delta13c: Numbers, delta13c_ref: Numbers, delta_veg: Numbers) -> Float[np.ndarray, "..."]:
     """Share of new carbon ``f = (δ - δ_ref) / Δ``; missing where there is no contrast.
 
     ``delta13c`` δ and ``delta13c_ref`` δ_ref: soil and reference soil at the same depth; ``delta_veg`` Δ:
@@ -102,7 +102,7 @@ def mix(delta13c: ArrayLike, delta13c_ref: ArrayLike, delta_veg: ArrayLike) -> F
     return np.asarray(enrichment / np.where(contrast == 0.0, np.nan, contrast))
 
 
-def standard_error(value: ArrayLike, kind: ArrayLike, n: ArrayLike = np.nan) -> Float[np.ndarray, "..."]:
+def standard_error(value: Numbers, kind: object, n: Numbers = np.nan) -> Float[np.ndarray, "..."]:
     """Standard error of a mean from an error as printed: `subsoil.isotopes.spread` over √n (n unknown: 1).
 
     >>> standard_error([0.6, 0.3], ["SD", "SE"], [4, 9]).round(3).tolist()
