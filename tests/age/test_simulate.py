@@ -78,7 +78,7 @@ def test_effects_move_what_they_say():
 
 
 def test_the_regression_recovers_the_mean_soil():
-    """Layer means, without errors, fitted at the depth of the layer: the curve within two points."""
+    """Without errors, at the middle of the layer: within three points, as a layer mean is not its middle."""
     table = simulate_table(1, n_profiles=200, truth=MEAN_SOIL)
     thin = table[table["lyr_name"].isin(["0-10", "20-30"])]
     values = thin.assign(depth_cm=thin["layer_mid"], f_new=thin["f_true"]).drop(columns="layer_mid")
@@ -86,7 +86,7 @@ def test_the_regression_recovers_the_mean_soil():
     for i, depth in enumerate(fitted.table["depth_cm"]):
         for age in (10.0, 50.0, 300.0):
             true = MEAN_SOIL.distribution(np.array([depth])).cdf(age)[0]
-            assert fitted.at(i).cdf(age) == pytest.approx(true, abs=0.02)
+            assert fitted.at(i).cdf(age) == pytest.approx(true, abs=0.03)
 
 
 def test_a_soil_without_profiles_is_refused():

@@ -7,13 +7,13 @@ of a bootstrap are fitted in one call.
 A curve that the data do not determine is a named ``Outcome``, not an exception.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from subsoil.age.distributions import BiExponential
 from subsoil.errors import BadCall
@@ -56,7 +56,7 @@ class Fits:
 def fit_biexponential(
     years: Float[np.ndarray, " profile"],
     f_new: Float[np.ndarray, " profile"],
-    weights: Float[np.ndarray, "fit profile"] | None = None,
+    weights: Float[np.ndarray, "fit _"] | None = None,
 ) -> Fits:
     """Least squares of f_new on time with A, B >= 0, A + B <= 1 and LINE/max(t) <= k2 <= k1 <= STEP/min(t).
 
@@ -222,7 +222,7 @@ def covariance(
     d: BiExponential,
     years: Float[np.ndarray, " profile"],
     f_new: Float[np.ndarray, " profile"],
-    clusters: Sequence[object] | None = None,
+    clusters: ArrayLike | None = None,
 ) -> Float[np.ndarray, "4 4"]:
     """Covariance of (A, k1, B, k2) of an unweighted fit.
 

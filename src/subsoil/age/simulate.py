@@ -1,10 +1,10 @@
 """A simulated archive with a known age distribution: for the demonstration, and to test what recovers it.
 
-The truth is bi-exponential at every depth, with the four free numbers of
-``distributions.from_unconstrained`` linear in g(z) = ln(1 + z / 10 cm); the line is fitted to the curves of
-the 2018 paper, so the simulated soils look like real ones. Studies, sites and profiles turn over faster or
-slower and place carbon deeper or shallower than the mean; temperature, aridity and cropping have known
-effects. Nothing here is an observation: every name says "simulated".
+The truth is bi-exponential at every depth. The four free numbers of ``distributions.from_unconstrained`` are
+those of the curves of the 2018 paper, on straight lines in g(z) = ln(1 + z / 10 cm) between its depths and
+constant below 1 m, so the mean simulated soil is the one of the paper. Studies, sites and profiles turn over
+faster or slower and place carbon deeper or shallower than the mean; temperature, aridity and cropping have
+known effects. Nothing here is an observation: every name says "simulated".
 """
 
 from dataclasses import dataclass
@@ -71,28 +71,28 @@ class Truth:
 
         >>> mean = Truth().distribution(np.array([0.0, 100.0]))
         >>> mean.limit.round(2).tolist()
-        [0.96, 0.61]
+        [0.95, 0.6]
         """
-        slope, intercept = _published_line()
-        free = intercept + slope * ((1 + np.asarray(gradient)) * np.log1p(depth_cm / 10))[..., None]
+        knots, numbers = _published_numbers()
+        g = (1 + np.asarray(gradient)) * np.log1p(depth_cm / 10)
+        free = np.stack([np.interp(g, knots, column) for column in numbers.T], axis=-1)
         fading = np.asarray(share) * np.exp(-depth_cm / 30)
         return from_unconstrained(
             free + np.stack([fading, fading, speed + 0 * fading, speed + 0 * fading], -1)
         )
 
 
-MEAN_SOIL = Truth(0, 0, 0, 0, 0, 0, 0, 0, 0)
+MEAN_SOIL = Truth(*[0.0] * 9)
 """All soils alike: only the errors of measurement are left."""
 
 
 @cache
-def _published_line() -> tuple[Float[np.ndarray, " 4"], Float[np.ndarray, " 4"]]:
-    """Slope and intercept of the free numbers on g(z), from the curves of the paper."""
+def _published_numbers() -> tuple[Float[np.ndarray, " knot"], Float[np.ndarray, "knot 4"]]:
+    """The depths of the paper's curves as g(z), and their four free numbers."""
     curves = published.biexponential()
     names = ("fast_share", "fast_rate", "slow_share", "slow_rate")
     free = to_unconstrained(BiExponential(*(curves[name].to_numpy() for name in names)))
-    slope, intercept = np.polyfit(np.log1p(curves["depth_cm"].to_numpy() / 10), free, 1)
-    return slope, intercept
+    return np.log1p(curves["depth_cm"].to_numpy() / 10), free
 
 
 def simulate_archive(key: int = 0, n_profiles: int = 112, truth: Truth | None = None) -> Archive:
