@@ -137,6 +137,15 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest(data: bytes) -> str:
+    """Checksum of bytes, as `sha256` gives it for a file.
+
+    >>> digest(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
 def checksums(path: Path | str) -> dict[str, str]:
     """Checksum of every file below a folder by its relative name, without the marker."""
     root = Path(path)

@@ -9,12 +9,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256 as hashed
 from importlib.resources import files
 from pathlib import Path
 
 from subsoil.archive import fetch
-from subsoil.atomic import sha256
+from subsoil.atomic import digest, sha256
 from subsoil.errors import BadCall, MissingData
 
 VARIABLE = "SUBSOIL_DATA"
@@ -91,7 +90,7 @@ class Found:
         """Checksum of the file; of the list of checksums where there are several."""
         if len(self.files) == 1:
             return self.files[0].sha256
-        return hashed("".join(f"{f.sha256}  {f.name}\n" for f in self.files).encode()).hexdigest()
+        return digest("".join(f"{f.sha256}  {f.name}\n" for f in self.files).encode())
 
     @property
     def ok(self) -> bool:
@@ -223,8 +222,8 @@ def _locate(file: DataFile, folder: Path) -> Path | None:
 
 
 def _checked(file: DataFile, path: Path) -> FoundFile:
-    digest = sha256(path)
-    return FoundFile(file.path, path, digest, digest == file.sha256)
+    found = sha256(path)
+    return FoundFile(file.path, path, found, found == file.sha256)
 
 
 def _download(wanted: Card, place: tuple[Path, str] | None, store: Path, progress: bool) -> Found:
