@@ -50,7 +50,7 @@ def test_a_share_that_is_the_same_everywhere_stays_so(carbon, share):
 
 
 def test_share_between_needs_depths_that_are_there():
-    with pytest.raises(BadCall, match="25[.]0 and 100[.]0 cm must be among the depths"):
+    with pytest.raises(BadCall, match=r"25[.]0 and 100[.]0 cm must be among the depths"):
         share_between(np.ones(11), np.ones(10), DEPTHS, 25.0, 100.0)
 
 
