@@ -194,6 +194,16 @@ class TestDrivers:
         assert row["n_clusters"] == row["n_studies"] == soils["study_id"].nunique()
 
 
+@pytest.mark.parametrize("n_studies", [0, 1, 2])
+def test_a_handful_of_profiles_gives_rows_that_say_why(soils: pd.DataFrame, n_studies: int) -> None:
+    names = soils["study_id"].unique()[:n_studies]
+    few = soils[soils["study_id"].isin(names)]
+    for table in (drivers(few), bias_checks(few), heterogeneity(few)):
+        assert len(table) > 0
+        assert (table["outcome"] != FINE).any()
+        assert table.loc[table["outcome"].str.startswith("not fitted"), "outcome"].str.len().min() > 30
+
+
 def test_leave_one_out_leaves_each_study_out(soils: pd.DataFrame) -> None:
     table = leave_one_out(soils, [JOINT_SHARE])
     assert len(table) == 5 * soils["study_id"].nunique()

@@ -116,6 +116,15 @@ def test_row_order_and_units_are_irrelevant() -> None:
     )
 
 
+def test_of_levels_that_group_alike_only_the_last_counts() -> None:
+    y, x, levels, v = simulated(np.random.default_rng(9))
+    once = multilevel(y, x, levels, v)
+    twice = multilevel(y, x, {"site": levels["study"] + 100} | levels, v)
+    assert twice.tau2 == {"site": 0.0, **once.tau2}
+    np.testing.assert_allclose(twice.fit.p, once.fit.p)
+    assert twice.fit.n_clusters == once.fit.n_clusters == 12
+
+
 def test_shares_add_up() -> None:
     y, x, levels, v = simulated(np.random.default_rng(9))
     model = multilevel(y, x, levels, v)

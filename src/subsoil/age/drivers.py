@@ -174,7 +174,7 @@ def leave_one_out(profiles: pd.DataFrame, questions: Iterable[Question] = PRIMAR
     profiles = profiles.reset_index(drop=True)
     table = profiles[SUBSETS[MAIN](profiles)]
     rows = [row for question in questions for row in _without_each(question, complete_cases(question, table))]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*(c for c in COLUMNS if c != "p_holm"), "left_out"])
 
 
 def _without_each(question: Question, cases: Cases) -> Iterator[dict[str, Any]]:
@@ -216,9 +216,14 @@ def heterogeneity(profiles: pd.DataFrame, covariances: Covariances | None = None
 
 
 def _spread(question: Question, cases: Cases) -> dict[str, Any]:
-    centred = cases.x - cases.x.mean(axis=0)
+    what = {"question": question.name, "response": question.response.name, "model": question.model}
+    where = _counts(cases) | {"subset": MAIN}
+    centred = cases.x - (cases.x.mean(axis=0) if len(cases.x) else 0.0)
     centred[:, 0] = 1.0  # the constant is now the value at mean predictors
-    model = _random_effects(cases._replace(x=centred))
+    try:
+        model = _random_effects(cases._replace(x=centred))
+    except BadCall as why:
+        return what | where | {"outcome": f"not fitted: {why}"}
     bounds = [bound[0] for bound in model.fit.interval()]
     here = np.eye(centred.shape[1])[0]
     values = question.response.back(
@@ -226,15 +231,15 @@ def _spread(question: Question, cases: Cases) -> dict[str, Any]:
     )
     names = ("mean", "lower", "upper", "prediction_lower", "prediction_upper")
     return (
-        {"question": question.name, "response": question.response.name, "model": question.model}
+        what
         | {"q": model.q, "q_df": model.q_df, "q_p": model.q_p}
         | {f"tau2_{level}": value for level, value in model.tau2.items()}
         | {f"i2_{level}": value for level, value in model.i2.items()}
         | {"sampling_share": 1 - sum(model.i2.values())}
         | {"r2_marginal": model.r2_marginal, "r2_conditional": model.r2_conditional}
         | dict(zip(names, values.tolist(), strict=True))
-        | _counts(cases)
-        | {"subset": MAIN, "outcome": FINE if model.outcome == "converged" else model.outcome}
+        | where
+        | {"outcome": FINE if model.outcome == "converged" else model.outcome}
     )
 
 
@@ -290,6 +295,11 @@ def aridity_against_temperature(
     - "standardised slope": size of the slope, in standard deviations, with both predictors in the model;
     - "held-out R2": share of the held-out squared error of ln t that the predictor takes away, whole clusters
       left out; may be negative.
+
+    Raises
+    ------
+    BadCall
+        Too few profiles or clusters, or a column is missing.
     """
     profiles = profiles.reset_index(drop=True)
     question = Question("aridity against temperature", response, (ARIDITY, MAT))

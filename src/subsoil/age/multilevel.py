@@ -10,7 +10,7 @@ Evolution 4:133).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,9 +89,10 @@ def multilevel(
 
     tau2 >= 0 maximise the restricted likelihood. Degrees of freedom of each coefficient: Satterthwaite's
     2 C^2 / Var(C) over the levels above zero. A level estimated at zero is taken as absent, and with none
-    above zero the normal law is used. R2: marginal = var(Xb) / (var(Xb) + sum of tau2); conditional counts
-    every level but the last as explained too; sampling error is in neither. Q and the typical variance
-    v_typ = (n - p) / tr(P) come from the fit without random effects; NaN where a sampling variance is 0.
+    above zero the normal law is used. Of levels that group the rows alike only the last is estimated. R2:
+    marginal = var(Xb) / (var(Xb) + sum of tau2); conditional counts every level but the last as explained
+    too; sampling error is in neither. Q and the typical variance v_typ = (n - p) / tr(P) come from the fit
+    without random effects; NaN where a sampling variance is 0.
 
     Raises
     ------
@@ -108,10 +109,14 @@ def multilevel(
     if not scale > 1e-20 * np.mean(y**2):
         raise BadCall("the response has no variation left to explain")
     v = covariance_matrix(sampling, len(y))
-    problem = _Likelihood(y / scale**0.5, x, v / scale, _kernels(levels, len(y)))
-    theta, outcome = problem.maximise()
-    n_groups = len(np.unique(np.asarray(next(iter(levels.values()))).astype(str)))
-    return _assemble(problem, theta, outcome, list(levels), scale, n_groups)
+    kernels = _kernels(levels, len(y))
+    finest = [i for i, k in enumerate(kernels) if not any(np.array_equal(k, o) for o in kernels[i + 1 :])]
+    problem = _Likelihood(y / scale**0.5, x, v / scale, kernels[finest])
+    shares, outcome = problem.maximise()
+    theta = np.zeros(len(kernels))
+    theta[finest] = shares
+    n_groups = round(np.sum(1 / kernels[0].sum(axis=0)))
+    return _assemble(replace(problem, kernels=kernels), theta, outcome, list(levels), scale, n_groups)
 
 
 class _Solution(NamedTuple):
@@ -203,7 +208,7 @@ def _information(
     projected = s.projector @ kernels
     information = 0.5 * np.einsum("lij,mji->lm", projected, projected)
     sandwich = s.covariance @ s.weighted.T
-    return sandwich @ kernels @ sandwich.T, np.linalg.inv(information)
+    return sandwich @ kernels @ sandwich.T, np.linalg.pinv(information, hermitian=True)
 
 
 def _satterthwaite(variance: float, gradient: np.ndarray, covariance: np.ndarray) -> float:

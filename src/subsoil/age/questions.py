@@ -85,7 +85,8 @@ class Response:
 
     def back(self, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """From the scale of the fit to the scale of the tables."""
-        return np.exp(values) if self.scale == "ln" else values
+        with np.errstate(over="ignore"):  # an interval without information reaches to infinity
+            return np.exp(values) if self.scale == "ln" else values
 
 
 @dataclass(frozen=True)
