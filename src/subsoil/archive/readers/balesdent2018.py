@@ -133,7 +133,7 @@ def _summary_depth(grid: Grid, profiles: pd.DataFrame, log: Log) -> pd.Series:
     """The deepest depth for which the workbook gives a cumulative stock."""
     totals = _long(profiles["entry"], _computed(grid, log), *_BY_DEPTH["c_total"])
     deep = totals[totals["value"] > 0].groupby("entry_name")["depth_cm"].max()
-    return profiles["entry"].map(deep)
+    return profiles["entry"].map(deep).astype("float64")
 
 
 def _vocabulary(profiles: pd.DataFrame, key: str, name: str, title: str, log: Log) -> pd.Series:

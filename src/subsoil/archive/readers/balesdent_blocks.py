@@ -31,7 +31,7 @@ def named_blocks(cells: pd.DataFrame, profiles: pd.DataFrame, log: Log) -> pd.Da
     starts = cells["entry"].notna()
     block = starts.cumsum()
     first = cells[starts].assign(block=block[starts]).set_index("block")
-    cells = cells.assign(**{key: block.map(first[key]) for key in KEYS})
+    cells = cells.assign(**{key: block.map(first[key]).astype("str") for key in KEYS})
     restarted = _restarted(cells, block)
     repeated = block.map(first["entry"].duplicated()).fillna(False).astype(bool)
     unknown = ~cells["entry"].isin(profiles["entry"])

@@ -151,9 +151,9 @@ def _exchanged(t: pd.DataFrame) -> pd.Series:
     as_old = close(t["summary_f"], t["old"] / t["soc"])
     as_new = close(t["summary_f"], t["new"] / t["soc"])
     differs = t["new"].notna() & ~close(t["new"], t["old"])
-    wrong = (as_old & ~as_new & differs).groupby(t["entry"]).sum()
-    right = (as_new & ~as_old & differs).groupby(t["entry"]).sum()
-    return t["entry"].map((wrong > 0) & (right == 0)) & t["new"].notna()
+    wrong = (as_old & ~as_new & differs).groupby(t["entry"]).transform("any")
+    right = (as_new & ~as_old & differs).groupby(t["entry"]).transform("any")
+    return wrong & ~right & t["new"].notna()
 
 
 def _negative_density(t: pd.DataFrame) -> pd.Series:

@@ -15,6 +15,7 @@ from subsoil.errors import UnreadableFile
 
 MISSING = frozenset({"", "na", "n/a", "nan", "nd", "n.d.", "none", "null", "-", "–", ".", "?"})
 HEADER_WITHIN_ROWS = 60
+LARGEST = 1e12  # no quantity of a soil comes near
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,(\d{1,2}|\d{4,})")  # 1,234 may be a thousand: not repaired
 _FALSE, _TRUE = ("false", "no", "0"), ("true", "yes", "1")
 
@@ -36,7 +37,7 @@ CELL_RULES = {
             "date-instead-of-number", "warning", "a spreadsheet made a date of it; the cell counts as missing"
         ),
         Rule("spreadsheet-error", "warning", "the spreadsheet shows an error; the cell counts as missing"),
-        Rule("infinite", "warning", "infinite: the cell counts as missing"),
+        Rule("infinite", "warning", "infinite or beyond any measurement: the cell counts as missing"),
         Rule("decimal-comma", "warning", "decimal comma in a text cell: read as a decimal point"),
         Rule("not-yes-or-no", "warning", "yes or no was expected; the cell counts as missing"),
         Rule(
@@ -120,12 +121,15 @@ def find_header(sheet: Sheet, titles: Iterable[str]) -> int:
     return len(counts) - 1 - counts[::-1].index(best) if best else -1
 
 
-def make_grid(sheet: Sheet, header: int, keys: list[str], log: Log) -> Grid:
-    """The rows under a header, rows without any cell left out; ``keys`` name the columns, "" skips one."""
+def make_grid(sheet: Sheet, header: int, keys: list[str], log: Log, skip: int = 0) -> Grid:
+    """The rows under a header and ``skip`` more, rows without any cell left out.
+
+    ``keys`` name the columns, "" leaves one out.
+    """
     width = len(keys)
     check_extent(f"{log.file} {sheet.name}".strip(), len(sheet.rows), width)
     body, rows = [], []
-    for i, row in enumerate(sheet.rows[header + 1 :], start=header + 2):
+    for i, row in enumerate(sheet.rows[header + 1 + skip :], start=header + skip + 2):
         if any(not (isinstance(c, str) and not c.strip()) and c is not None for c in row):
             if any(not is_missing(c) for c in row[width:]):
                 log.add("cells-beyond-header", i, letters(width), row[width])
@@ -177,7 +181,7 @@ def numbers(grid: Grid, key: str, log: Log, infinite: bool = False) -> np.ndarra
             out[i], rule = _number(cells[i])
             if rule:
                 log.add(rule, grid.rows[i], grid.titles[key], cells[i])
-    endless = np.isinf(out)
+    endless = np.abs(out) > LARGEST
     if infinite or not endless.any():
         return out
     log.add_rows("infinite", grid.rows, endless, grid.titles[key], out[endless])

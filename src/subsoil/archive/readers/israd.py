@@ -162,7 +162,7 @@ def _frame(part: Part, skipped: int, log: Log) -> pd.DataFrame:
         name = names.get(plain(title), str(title).strip())
         keys.append("" if name in keys or not _kept(name, part.header + 1, log) else name)
     need(part.file, part.sheet.name, keys, {k: k for k in KEYS[part.table]}, EXPECTED)
-    grid = make_grid(part.sheet, part.header + skipped, keys, log)
+    grid = make_grid(part.sheet, part.header, keys, log, skipped)
     columns = {key: _column(grid, key, log) for key in grid.titles}
     return pd.DataFrame({**columns, "src_row": grid.rows.astype(float)})
 
@@ -199,7 +199,9 @@ def _repair(frames: dict[str, pd.DataFrame], logs: dict[str, Log]) -> None:
     if "fraction" in frames:
         fraction = frames["fraction"]
         _empty_false_errors(fraction, "frc", fraction["frc_obs_date_y"], logs["fraction"])
-    joined = layer[KEYS_OF_PROFILE].merge(profile, how="left", on=KEYS_OF_PROFILE, suffixes=("", "_2"))
+    joined = layer[KEYS_OF_PROFILE].merge(
+        profile.drop_duplicates(KEYS_OF_PROFILE), how="left", on=KEYS_OF_PROFILE
+    )
     organic = _says_yes(layer, "lyr_all_org_neg") | _says_yes(joined, "pro_peatland")
     treated = joined["pro_treatment"].eq("treatment")
     for rule, rows in (("organic-surface", organic), ("treated-soil", treated)):
@@ -246,9 +248,10 @@ def _name_sites(layer: pd.DataFrame, log: Log) -> None:
 
 def _compare_places(site: pd.DataFrame, profile: pd.DataFrame, log: Log) -> None:
     """Site and profile more than a degree apart; the same place but for the sign of the longitude."""
-    if "pro_lat" not in profile or "pro_long" not in profile:
+    if not {"pro_lat", "pro_long"} <= set(profile) or not {"site_lat", "site_long"} <= set(site):
         return
-    both = profile.merge(site, how="left", on=list(KEYS["site"]), suffixes=("", "_site"))
+    keys = list(KEYS["site"])
+    both = profile.merge(site.drop_duplicates(keys), how="left", on=keys)
     north = (both["pro_lat"] - both["site_lat"]).abs()
     far = (north > FAR_DEGREES) | ((both["pro_long"] - both["site_long"]).abs() > FAR_DEGREES)
     mirrored = far & (north <= FAR_DEGREES) & ((both["pro_long"] + both["site_long"]).abs() <= FAR_DEGREES)

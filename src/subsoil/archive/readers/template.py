@@ -54,6 +54,7 @@ SOURCE = "template"
 EXPECTED = "the template that `subsoil template FILE.xlsx` writes"
 KG_M2_PER_G_CM2 = 10.0
 FLAT = "flat"
+SITE_DEGREES = 0.05  # a site is an area of less than 5 km radius
 PROFILE_KEYS = ("entry_name", "pro_name")
 NOT_OF_PROFILE = [
     *("site_lat", "site_long", "site_elevation", "country", "doi", "bibliographical_reference"),
@@ -73,6 +74,11 @@ RULES = {
             ),
             Rule(
                 "place-missing", "warning", "no latitude or longitude: the site bears the name of the entry"
+            ),
+            Rule(
+                "site-too-wide",
+                "warning",
+                "more than 5 km from the first profile of its site, whose place is used",
             ),
             Rule("profile-unknown", "error", "the sheet profiles has no such profile; the layer is not used"),
             Rule("profile-without-layers", "warning", "no layer names this profile"),
@@ -218,13 +224,27 @@ def _named(table: pd.DataFrame, log: Log, unique: bool = True) -> pd.DataFrame:
 
 
 def _placed(profiles: pd.DataFrame, log: Log) -> pd.DataFrame:
-    """Profiles with the name of their site: as typed, else the coordinates, else the entry."""
+    """Profiles with the name of their site: as typed, else the coordinates, else the entry.
+
+    A reference belongs to the site of the profile that names it, wherever exactly it was dug.
+    """
     lost = profiles["site_lat"].isna() | profiles["site_long"].isna()
     log.add_rows(
         "place-missing", profiles["src_row"], lost.to_numpy(), "site_lat", profiles["pro_name"][lost]
     )
     names = site_names(profiles["site_lat"], profiles["site_long"], profiles["entry_name"])
-    return profiles.assign(site_name=profiles["site_name"].fillna(names))
+    pair = profiles.assign(of=profiles["ref_pro_name"].fillna(profiles["pro_name"]), site=names)
+    pair["later"] = profiles["ref_pro_name"].isna()
+    first = pair.sort_values("later", kind="stable").groupby(["entry_name", "of"])["site"].transform("first")
+    profiles = profiles.assign(site_name=profiles["site_name"].fillna(first))
+    by_site = profiles.groupby(["entry_name", "site_name"])[["site_lat", "site_long"]]
+    wide = ((profiles[["site_lat", "site_long"]] - by_site.transform("first")).abs() > SITE_DEGREES).any(
+        axis=1
+    )
+    log.add_rows(
+        "site-too-wide", profiles["src_row"], wide.to_numpy(), "site_lat", profiles["pro_name"][wide]
+    )
+    return profiles
 
 
 def _note_empty(profiles: pd.DataFrame, layers: pd.DataFrame, log: Log) -> None:
@@ -244,8 +264,9 @@ def _metadata(profiles: pd.DataFrame, log: Log) -> pd.DataFrame:
 
 
 def _sites(profiles: pd.DataFrame, log: Log) -> pd.DataFrame:
-    names = ["site_lat", "site_long", "site_elevation", "country"]
-    return _first(profiles, ["entry_name", "site_name"], names, log)
+    keys = ["entry_name", "site_name"]
+    places = profiles.groupby(keys, sort=False)[["site_lat", "site_long"]].first().reset_index()
+    return _first(profiles, keys, ["site_elevation", "country"], log).merge(places, how="left", on=keys)
 
 
 def _profiles(profiles: pd.DataFrame, layer: pd.DataFrame) -> pd.DataFrame:

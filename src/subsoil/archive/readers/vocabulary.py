@@ -16,7 +16,7 @@ def in_vocabulary(values: pd.Series, name: str) -> pd.Series:
     ['crop', nan]
     """
     known = {word.lower(): word for word in variable(name).vocab}
-    return values.str.strip().str.lower().map(known).astype("str")
+    return values.astype("str").str.strip().str.lower().map(known).astype("str")
 
 
 def land_cover(land_use: pd.Series) -> pd.Series:
@@ -34,7 +34,8 @@ def photosynthesis(label_type: pd.Series, reference: bool = False) -> pd.Series:
     >>> photosynthesis(pd.Series(["C4vsC3", "FACE"]), reference=True).tolist()
     ['C3', nan]
     """
-    return label_type.str.split("vs").str[int(reference)].map(PLANTS).astype("str")
+    other = ".*vs" if reference else "vs.*"
+    return label_type.astype("str").str.replace(other, "", regex=True).map(PLANTS).astype("str")
 
 
 def pair_quality(previous: pd.Series, reps: pd.Series, ref_reps: pd.Series) -> pd.Series:
