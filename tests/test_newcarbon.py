@@ -2,6 +2,7 @@
 error."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from subsoil import newcarbon
 from subsoil.archive.schema import Archive, typed
+from subsoil.errors import BadCall
 from subsoil.newcarbon import components, covariance, mix, new_carbon, standard_error
 from subsoil.variables import columns
 
@@ -182,6 +184,21 @@ def test_columns_and_units_follow_the_table_of_variables() -> None:
         "-10.0000,20.5000",
         "forest",
     ]
+
+
+def test_row_order_does_not_matter() -> None:
+    straight, mixed = archive(STUDY), archive(STUDY)
+    mixed = replace(mixed, layer=mixed.layer.iloc[::-1].reset_index(drop=True))
+    a, b = (new_carbon(x) for x in (straight, mixed))
+    pd.testing.assert_frame_equal(a, b.iloc[::-1].reset_index(drop=True))
+    np.testing.assert_allclose(covariance(a), covariance(b)[::-1, ::-1])
+
+
+def test_a_profile_named_twice_raises() -> None:
+    whole = archive(STUDY)
+    doubled = replace(whole, profile=pd.concat([whole.profile, whole.profile.iloc[:1]], ignore_index=True))
+    with pytest.raises(BadCall, match=r"\['maize'\] more than once"):
+        new_carbon(doubled)
 
 
 # ---- the random twin --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from subsoil.constants import Numbers
+from subsoil.errors import BadCall
 from subsoil.isotopes import NORMAL_975, spread
 from subsoil.variables import columns
 
@@ -187,7 +188,9 @@ def covariance(table: pd.DataFrame) -> Float[np.ndarray, "layer layer"]:
 
         Cov(f_i, f_j) = σ_ref² / (Δ_i Δ_j)  [same reference]  +  f_i f_j σ_Δ² / (Δ_i Δ_j)  [same plants]
 
-    so opposite contrasts move against each other. The diagonal is ``f_new_se²``.
+    so opposite contrasts move against each other. The diagonal is ``f_new_se²``. Plants are shared by rows of
+    one study with one Δ. Not followed: interpolated reference values with one neighbour in common, and plants
+    of the reference that two differences of one study have in common.
 
     >>> table = pd.DataFrame({"f_new": [0.5, 0.2], "contrast": [10.0, 10.0], "se_laboratory": 0.0,
     ...     "se_replicate": 0.0, "se_reference": 0.03, "se_end_member": [0.05, 0.02], "se_method": 0.0,
@@ -228,12 +231,15 @@ def missing_errors(
 def _paired_rows(archive: PairedLayers) -> pd.DataFrame:
     """Layers with an f, joined to what is known of their profile, site and study."""
     keys = ["entry_name", "site_name", "pro_name"]
-    reference = archive.profile[[*keys, "pro_reps"]].set_axis([*keys[:2], "ref_pro_name", "ref_reps"], axis=1)
-    profile = archive.profile.merge(reference, on=[*keys[:2], "ref_pro_name"], how="left", validate="m:1")
-    rows = archive.layer.merge(profile, on=keys, how="left", suffixes=("", "_profile"), validate="m:1")
-    rows = rows.merge(archive.site, on=keys[:2], how="left", suffixes=("", "_site"), validate="m:1")
-    study = archive.metadata[["entry_name", "study_id"]]
-    rows = rows.merge(study, on="entry_name", how="left", suffixes=("", "_study"), validate="m:1")
+    profile = _one_each(archive.profile, keys, "profile")
+    reference = profile[[*keys, "pro_reps"]].set_axis([*keys[:2], "ref_pro_name", "ref_reps"], axis=1)
+    rows = archive.layer.merge(profile, on=keys, how="left", suffixes=("", "_profile"))
+    rows = rows.merge(reference, on=[*keys[:2], "ref_pro_name"], how="left")
+    rows = rows.merge(
+        _one_each(archive.site, keys[:2], "site"), on=keys[:2], how="left", suffixes=("", "_site")
+    )
+    study = _one_each(archive.metadata, keys[:1], "metadata")[["entry_name", "study_id"]]
+    rows = rows.merge(study, on="entry_name", how="left", suffixes=("", "_study"))
     isotopic = mix(rows["lyr_13c"], rows["pair_ref_13c"], rows["pair_delta_veg"])
     author = (rows["src_f"] == "author") | np.isnan(isotopic)
     rows = rows.assign(
@@ -242,6 +248,13 @@ def _paired_rows(archive: PairedLayers) -> pd.DataFrame:
         study_id=rows["study_id"].fillna(rows["entry_name"]),
     )
     return rows[rows["f_new"].notna()].reset_index(drop=True)
+
+
+def _one_each(frame: pd.DataFrame, keys: list[str], name: str) -> pd.DataFrame:
+    twice = frame.loc[frame.duplicated(keys), keys[-1]].tolist()
+    if twice:
+        raise BadCall(f"table {name} holds {twice[:3]} more than once: see `subsoil check`, remove doubles")
+    return frame
 
 
 def _errors_of_f(rows: pd.DataFrame, defaults: MissingErrors) -> tuple[pd.DataFrame, dict[str, pd.Series]]:

@@ -16,7 +16,6 @@ from jaxtyping import Bool, Float
 from subsoil.constants import CM_PER_M, Numbers
 from subsoil.depth import (
     DepthGrid,
-    Intervals,
     Layers,
     contributing_fraction,
     monotone_means,
@@ -165,23 +164,23 @@ def standard_layers(
 
     Errors: f by `subsoil.newcarbon.covariance`, stocks independent between layers; first order.
     """
-    moves: dict[str, Callable[[Intervals], Move]] = {
-        "constant": lambda t: lambda s, rho: remap(s, t) @ rho,
-        "spline": lambda t: lambda s, rho: spline_means(s, t, smoothing) @ rho,
-        "monotone": lambda t: lambda s, rho: monotone_means(s, rho, t),
+    grid = DepthGrid.from_cm(_depths(targets))
+    moves: dict[str, Move] = {
+        "constant": lambda source, density: remap(source, grid) @ density,
+        "spline": lambda source, density: spline_means(source, grid, smoothing) @ density,
+        "monotone": lambda source, density: monotone_means(source, density, grid),
     }
     if method not in moves:
         raise BadCall(f"unknown method {method!r} of standard_layers: one of {', '.join(moves)}")
-    grid = DepthGrid.from_cm(_depths(targets))
     stocked = _stocked(table)
     parts: list[pd.DataFrame] = []
     slopes: dict[str, tuple[list, list]] = {name: ([], []) for name in ("f_new", "new_soc_stock")}
     for rows in _profiles(stocked):
-        part, jacobian = _onto(rows, grid, moves[method](grid))
+        part, jacobian = _onto(rows, grid, moves[method])
         parts.append(part)
         for name, (by_f, by_stock) in slopes.items():
-            by_f.append(_spread_columns(jacobian[name][0], rows.index, len(stocked)))
-            by_stock.append(_spread_columns(jacobian[name][1], rows.index, len(stocked)))
+            by_f.append(_placed(jacobian[name][0], rows.index, len(stocked)))
+            by_stock.append(_placed(jacobian[name][1], rows.index, len(stocked)))
     out = _stacked(parts, LAYER_COLUMNS)
     errors = {name: _propagate(stocked, *map(_rows, pair)) for name, pair in slopes.items()}
     for name, matrix in errors.items():
@@ -214,8 +213,8 @@ def metre_stocks(cumulative: pd.DataFrame, method: str = "same sample") -> pd.Da
     """Stocks of 0-100 cm for every profile of `cumulative_stocks`, extrapolated where it ends before 1 m.
 
     The last known stock times the factor of its depth (``METRE_FACTORS``: ``"same sample"`` or
-    ``"balesdent2018"``), interpolated between the depths given there; missing above 50 cm. Columns:
-    profile_id, entry_name, soc_stock, new_soc_stock (kg m-2), last_depth_cm, extrapolated.
+    ``"balesdent2018"``), interpolated between the depths given there; missing where a profile ends above
+    50 cm. Columns: profile_id, entry_name, soc_stock, new_soc_stock (kg m-2), last_depth_cm, extrapolated.
 
     >>> stocks = pd.DataFrame({"profile_id": "a/b", "entry_name": "a", "depth_cm": [50.0, 60.0, 100.0],
     ...     "soc_stock": [3.0, 4.0, float("nan")], "new_soc_stock": [1.0, 1.2, float("nan")]})
@@ -404,7 +403,8 @@ def _profiles(table: pd.DataFrame) -> list[pd.DataFrame]:
     return [rows for _, rows in table.groupby("profile_id", sort=True)]
 
 
-def _spread_columns(block: np.ndarray, positions: pd.Index, width: int) -> np.ndarray:
+def _placed(block: Float[np.ndarray, "row layer"], positions: pd.Index, width: int) -> np.ndarray:
+    """The derivatives of one profile among the columns of all layers."""
     out = np.zeros((block.shape[0], width))
     out[:, positions] = block
     return out
