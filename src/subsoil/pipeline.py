@@ -100,9 +100,7 @@ def analyse(archive: Archive, run: Run) -> None:
     profiles = layers.drop_duplicates("profile_id")[ATTRIBUTES].reset_index(drop=True)
     values = at_depths(layers, study.depths_cm, "balesdent2018").dropna(subset=["f_new"])
     values = tables["depths"] = values.merge(profiles, on="profile_id", validate="m:1")
-    stocks = cumulative_stocks(layers, DEPTHS).rename(
-        columns={"soc_stock": "soc_stock_cum", "new_soc_stock": "new_soc_stock_cum"}
-    )
+    stocks = cumulative_stocks(layers, DEPTHS)
     tables["stocks"] = _mean_densities(layers)
 
     run.step("age of carbon: the published regression", 0.04)

@@ -6,13 +6,11 @@ import pytest
 
 from subsoil.archive.harmonise import (
     GLOBAL_SOIL_MAP,
-    METRE_FACTORS,
     TOPSOIL_SUBSOIL,
     at_depths,
     cumulative_stocks,
     line_weights,
     max_depth,
-    metre_stocks,
     standard_layers,
 )
 from subsoil.depth import DepthGrid, Layers, contributing_fraction, monotone_means, remap, spline_means
@@ -206,51 +204,27 @@ def test_depth_used(bottom: float, rounded: float) -> None:
 
 def test_cumulative_stocks() -> None:
     ours = cumulative_stocks(SHALLOW, [0, 10, 30, 55, 60]).set_index("depth_cm")
-    np.testing.assert_allclose(ours["soc_stock"][:4], [0, 2.0, 3.5 + 0.6, 5.6])
-    np.testing.assert_allclose(ours["new_soc_stock"][:4], [0, 0.8, 1.25 - 0.018, 1.25 - 0.063])
-    assert np.isnan(ours["soc_stock"][60.0])
+    np.testing.assert_allclose(ours["soc_stock_cum"][:4], [0, 2.0, 3.5 + 0.6, 5.6])
+    np.testing.assert_allclose(ours["new_soc_stock_cum"][:4], [0, 0.8, 1.25 - 0.018, 1.25 - 0.063])
+    assert np.isnan(ours["soc_stock_cum"][60.0])
     theirs = cumulative_stocks(SHALLOW, [30, 60, 70], "balesdent2018").set_index("depth_cm")
-    assert theirs["soc_stock"][60.0] == pytest.approx(5.6 + 2.1 * 5 / 35)  # the last layer goes on to 60 cm
-    assert theirs["new_soc_stock"][60.0] == pytest.approx(1.25)  # negative f clipped
-    assert np.isnan(theirs["soc_stock"][70.0])
+    assert theirs["soc_stock_cum"][60.0] == pytest.approx(
+        5.6 + 2.1 * 5 / 35
+    )  # the last layer goes on to 60 cm
+    assert theirs["new_soc_stock_cum"][60.0] == pytest.approx(1.25)  # negative f clipped
+    assert np.isnan(theirs["soc_stock_cum"][70.0])
 
 
 def test_a_gap_ends_a_cumulative_stock() -> None:
     gapped = DEEP.drop(index=2)
-    stocks = cumulative_stocks(gapped, [10, 15, 20, 60])["soc_stock"]
+    stocks = cumulative_stocks(gapped, [10, 15, 20, 60])["soc_stock_cum"]
     assert stocks.notna().tolist() == [True, True, False, False]
-
-
-@pytest.mark.parametrize("method", list(METRE_FACTORS))
-def test_stock_of_the_first_metre(method: str) -> None:
-    metre = metre_stocks(cumulative_stocks(BOTH, range(0, 101, 10)), method).set_index("entry_name")
-    assert metre.loc["A", "soc_stock"] == pytest.approx(DEEP["soc_stock"].sum())
-    assert not metre.loc["A", "extrapolated"]
-    assert metre.loc["B", "last_depth_cm"] == 50
-    assert metre.loc["B", "extrapolated"]
-    assert metre.loc["B", "soc_stock"] == pytest.approx(5.3 * METRE_FACTORS[method]["soc_stock"][50])
-
-
-def test_a_stock_that_ends_above_half_a_metre_is_not_extrapolated() -> None:
-    metre = metre_stocks(cumulative_stocks(SHALLOW, range(0, 41, 10)))
-    assert metre["soc_stock"].isna().all()
-
-
-def test_same_sample_factors_fall_with_depth_and_published_ones_do_not() -> None:
-    new = {name: list(factors["new_soc_stock"].values()) for name, factors in METRE_FACTORS.items()}
-    assert (np.diff(new["same sample"]) < 0).all()
-    assert not (np.diff(new["balesdent2018"]) < 0).all()
 
 
 @pytest.mark.parametrize("call", [at_depths, standard_layers, cumulative_stocks])
 def test_unknown_method_raises(call: object) -> None:
     with pytest.raises(BadCall, match="unknown method 'cubic'"):
         call(DEEP, [0, 10], "cubic")  # type: ignore[operator]
-
-
-def test_unknown_factors_raise() -> None:
-    with pytest.raises(BadCall, match="unknown method"):
-        metre_stocks(cumulative_stocks(DEEP, [100]), "mine")
 
 
 @pytest.mark.parametrize("depths", [[-1.0], [np.nan], [[0.0, 1.0]]])
@@ -262,5 +236,5 @@ def test_impossible_depths_raise(depths: list) -> None:
 def test_an_empty_table_gives_an_empty_table() -> None:
     nothing = DEEP.iloc[:0]
     assert "f_new" in at_depths(nothing, [0, 10])
-    assert "soc_stock" in cumulative_stocks(nothing, [0, 10])
+    assert "soc_stock_cum" in cumulative_stocks(nothing, [0, 10])
     assert standard_layers(nothing, [0, 10]).table.empty

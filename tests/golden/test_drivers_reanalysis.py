@@ -85,8 +85,7 @@ def ours(workbook: Path) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Profile table from our new carbon, and its sampling covariances."""
     archive = balesdent2018.read(workbook)
     layers = new_carbon(archive)
-    names = {"soc_stock": "soc_stock_cum", "new_soc_stock": "new_soc_stock_cum"}
-    stocks = cumulative_stocks(layers, range(0, 101, 10)).rename(columns=names)
+    stocks = cumulative_stocks(layers, range(0, 101, 10))
     table = profile_table(archive, layers, stocks)
     return table, sampling_covariances(layers, table)
 

@@ -26,6 +26,7 @@ def diagnostics(posterior: xr.Dataset) -> pd.DataFrame:
 
     Rank-normalised split R-hat (the larger of that of the draws and of their folds), bulk effective sample
     size, and the smaller one of the 5 % and 95 % tails, after Vehtari et al. 2021 (Bayesian Analysis 16:667).
+    What a model holds fixed, such as the effects of the pooled one, is left out.
     Columns: parameter, unit, mean, sd, r_hat, ess_bulk, ess_tail.
     """
     rows = [
@@ -39,6 +40,7 @@ def diagnostics(posterior: xr.Dataset) -> pd.DataFrame:
             "ess_tail": ess_tail(draws),
         }
         for name, unit, draws in _scalars(posterior)
+        if np.ptp(draws) > 0
     ]
     return pd.DataFrame(rows)
 
@@ -69,13 +71,13 @@ def r_hat(draws: Float[np.ndarray, "chain draw"]) -> float:
 
 def ess_bulk(draws: Float[np.ndarray, "chain draw"]) -> float:
     """Effective number of independent draws behind the middle of a posterior."""
-    return float(effective_sample_size(_halves(_normal_scores(draws))))
+    return _effective(_normal_scores(draws))
 
 
 def ess_tail(draws: Float[np.ndarray, "chain draw"]) -> float:
     """The smaller effective number of draws behind the 5 % and the 95 % quantile."""
     below = [(draws <= np.quantile(draws, q)).astype(float) for q in TAILS]
-    return min(float(effective_sample_size(_halves(b))) for b in below)
+    return min(_effective(b) for b in below)
 
 
 def prior_predictive(data: AgeData, model: Model, *, key: int = 0, draws: int = 500) -> pd.DataFrame:
@@ -127,6 +129,12 @@ def _scalars(posterior: xr.Dataset) -> Iterator[tuple[str, str, Float[np.ndarray
 def _normal_scores(draws: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, "chain draw"]:
     ranks = rankdata(draws).reshape(draws.shape)
     return ndtri((ranks - 0.375) / (draws.size + 0.25))
+
+
+def _effective(draws: Float[np.ndarray, "chain draw"]) -> float:
+    """Effective sample size of split chains; not a number where half a chain never moves."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(effective_sample_size(_halves(draws)))
 
 
 def _halves(draws: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, "half draw"]:

@@ -120,7 +120,9 @@ class Sampler:
         if start is not None:
             adapted = start.state.adapt_state
             settings = {
-                "inverse_mass_matrix": jax.tree.map(lambda m: m[0], adapted.inverse_mass_matrix),
+                "inverse_mass_matrix": jax.tree.map(
+                    lambda m: m[0] if sampling.chains > 1 else m, adapted.inverse_mass_matrix
+                ),
                 "step_size": float(jnp.median(adapted.step_size)),
                 "adapt_step_size": False,
                 "adapt_mass_matrix": False,

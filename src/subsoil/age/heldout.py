@@ -166,7 +166,7 @@ def _forecasts(
 ) -> Iterator[pd.DataFrame]:
     """Forecasts of every profile left out, in both forms."""
     rng = np.random.default_rng(seed)
-    draws = {n: values.reshape(-1, *values.shape[2:]) for n, values in fitted.samples.items()}
+    draws = {n: np.concatenate(list(values)) for n, values in fitted.samples.items()}
     seen_with = float(np.median(data.arrays.f_new_se))
     for position in np.flatnonzero(left_out):
         rows = observed[observed["profile_id"] == data.profile_id[position]]

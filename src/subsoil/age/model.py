@@ -128,11 +128,13 @@ def _layers(
 ) -> None:
     """What the siblings share: covariates, layer means and how they are seen."""
     curve = {name: _drawn(name) for name in CURVE}
-    by_covariate = [
-        data.covariates @ _drawn(name, data.covariates.shape[1]) for name in ("effect_time", "effect_depth")
+    size = data.covariates.shape[1]
+    both = [
+        effect + (data.covariates @ _drawn(name, size) if size else 0.0)
+        for effect, name in zip(effects, ("effect_time", "effect_depth"), strict=True)
     ]
-    u = numpyro.deterministic("u", effects[0] + by_covariate[0])[data.profile][:, None]
-    v = numpyro.deterministic("v", effects[1] + by_covariate[1])[data.profile][:, None]
+    u = numpyro.deterministic("u", both[0])[data.profile][:, None]
+    v = numpyro.deterministic("v", both[1])[data.profile][:, None]
     ages = age_distribution(curve, data.support, u, v)
     mean = ages.cdf(data.years[data.profile][:, None]).mean(axis=1)
     df, scale = scatter({name: _drawn(name) for name in SCATTER}, mean, data.f_new_se)

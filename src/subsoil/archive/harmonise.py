@@ -35,20 +35,6 @@ TOPSOIL_SUBSOIL = (0.0, 30.0, 100.0)
 PUBLISHED_DEPTHS = tuple(float(z) for z in range(0, 101, 10))
 """Depths of the 2018 workbook, cm."""
 
-METRE_FACTORS = {
-    "balesdent2018": {
-        "soc_stock": {50: 1.44236, 60: 1.33217, 70: 1.22991, 80: 1.14504, 90: 1.04513, 100: 1.0},
-        "new_soc_stock": {50: 1.13721, 60: 1.09245, 70: 1.09888, 80: 1.05309, 90: 1.01851, 100: 1.0},
-    },
-    "same sample": {
-        "soc_stock": {50: 1.411, 60: 1.285, 70: 1.190, 80: 1.114, 90: 1.053, 100: 1.0},
-        "new_soc_stock": {50: 1.124, 60: 1.084, 70: 1.057, 80: 1.034, 90: 1.016, 100: 1.0},
-    },
-}
-"""Stock of 0-100 cm over the stock down to a depth (cm). ``balesdent2018``: read from the workbook (doi
-10.1038/s41586-018-0328-3); its factors compare different samples, so that of new carbon rises from 60 to 70
-cm, which no profile can do. ``same sample``: ratios of means over the workbook's profiles that reach 1 m."""
-
 DEPTH_COLUMNS = (
     "profile_id",
     "entry_name",
@@ -58,7 +44,7 @@ DEPTH_COLUMNS = (
     "labelling_years",
     "extrapolated",
 )
-CUMULATIVE_COLUMNS = ("profile_id", "entry_name", "depth_cm", "soc_stock", "new_soc_stock")
+CUMULATIVE_COLUMNS = ("profile_id", "entry_name", "depth_cm", "soc_stock_cum", "new_soc_stock_cum")
 LAYER_COLUMNS = (
     "profile_id",
     "entry_name",
@@ -189,7 +175,7 @@ def standard_layers(
 
 
 def cumulative_stocks(table: pd.DataFrame, depths: Numbers, method: str = "constant") -> pd.DataFrame:
-    """Stock and new stock from the surface down to given depths (cm), kg m-2.
+    """Stock and new stock from the surface down to given depths (cm): soc_stock_cum, new_soc_stock_cum, kg m-2.
 
     Density is constant within a layer, so the cumulative stock is a line between bounds. ``method``:
 
@@ -199,7 +185,7 @@ def cumulative_stocks(table: pd.DataFrame, depths: Numbers, method: str = "const
 
     >>> table = pd.DataFrame({"profile_id": "a/b", "entry_name": "a", "layer_top": [0.0, 10.0],
     ...     "layer_bottom": [10.0, 30.0], "max_depth": 30.0, "f_new": [0.5, 0.2], "soc_stock": [2.0, 3.0]})
-    >>> cumulative_stocks(table, [10, 20])[["soc_stock", "new_soc_stock"]].values.round(3).tolist()
+    >>> cumulative_stocks(table, [10, 20])[["soc_stock_cum", "new_soc_stock_cum"]].values.round(3).tolist()
     [[2.0, 1.0], [3.5, 1.3]]
     """
     if method not in ("constant", "balesdent2018"):
@@ -207,54 +193,6 @@ def cumulative_stocks(table: pd.DataFrame, depths: Numbers, method: str = "const
     z = _depths(depths)
     parts = [_cumulated(rows, z, method == "balesdent2018") for rows in _profiles(_stocked(table))]
     return _stacked(parts, CUMULATIVE_COLUMNS)
-
-
-def metre_stocks(cumulative: pd.DataFrame, method: str = "same sample") -> pd.DataFrame:
-    """Stocks of 0-100 cm for every profile of `cumulative_stocks`, extrapolated where it ends before 1 m.
-
-    The last known stock times the factor of its depth (``METRE_FACTORS``: ``"same sample"`` or
-    ``"balesdent2018"``), interpolated between the depths given there; missing where a profile ends above
-    50 cm. Columns: profile_id, entry_name, soc_stock, new_soc_stock (kg m-2), last_depth_cm, extrapolated.
-
-    >>> stocks = pd.DataFrame({"profile_id": "a/b", "entry_name": "a", "depth_cm": [50.0, 60.0, 100.0],
-    ...     "soc_stock": [3.0, 4.0, float("nan")], "new_soc_stock": [1.0, 1.2, float("nan")]})
-    >>> metre_stocks(stocks)[["soc_stock", "last_depth_cm", "extrapolated"]].values.tolist()
-    [[5.14, 60.0, True]]
-    """
-    if method not in METRE_FACTORS:
-        raise BadCall(f"unknown method {method!r} of metre_stocks: one of {', '.join(METRE_FACTORS)}")
-    known = cumulative[cumulative["soc_stock"].notna() & (cumulative["depth_cm"] <= CM_PER_M)]
-    last = known.sort_values("depth_cm", kind="stable").groupby("profile_id", sort=False).tail(1)
-    out = last[["profile_id", "entry_name"]].copy()
-    for name, factors in METRE_FACTORS[method].items():
-        factor = np.interp(last["depth_cm"], list(factors), list(factors.values()), left=np.nan)
-        out[name] = last[name] * factor
-    out["last_depth_cm"] = last["depth_cm"]
-    out["extrapolated"] = last["depth_cm"] < CM_PER_M
-    return out.sort_values("profile_id", kind="stable").reset_index(drop=True)
-
-
-def line_weights(
-    mid: Float[np.ndarray, " layer"], depth: Float[np.ndarray, " depth"]
-) -> Float[np.ndarray, "depth layer"]:
-    """Weights of layers in a value at a depth, by straight lines between the samples' depths ``mid`` (cm).
-
-    Above the first and below the last sample the end line goes on, so weights may be negative; rows sum to 1.
-    Layers in any order; of two at one depth the first counts.
-
-    >>> line_weights(np.array([5.0, 15.0]), np.array([0.0, 10.0])).tolist()
-    [[1.5, -0.5], [0.5, 0.5]]
-    """
-    knots, layer = np.unique(mid, return_index=True)
-    weights = np.zeros((depth.size, mid.size))
-    if knots.size == 1:
-        weights[:, layer] = 1.0
-        return weights
-    left = np.clip(np.searchsorted(knots, depth, side="right") - 1, 0, knots.size - 2)
-    along = (depth - knots[left]) / (knots[left + 1] - knots[left])
-    weights[np.arange(depth.size), layer[left]] = 1.0 - along
-    weights[np.arange(depth.size), layer[left + 1]] = along
-    return weights
 
 
 def max_depth(rows: pd.DataFrame) -> float:
@@ -282,8 +220,8 @@ def _cumulated(rows: pd.DataFrame, z: Float[np.ndarray, " depth"], published: bo
             "profile_id": rows["profile_id"].iloc[0],
             "entry_name": rows["entry_name"].iloc[0],
             "depth_cm": z,
-            "soc_stock": np.where(known, share @ stock, np.nan),
-            "new_soc_stock": np.where(known, share @ (f.to_numpy(float) * stock), np.nan),
+            "soc_stock_cum": np.where(known, share @ stock, np.nan),
+            "new_soc_stock_cum": np.where(known, share @ (f.to_numpy(float) * stock), np.nan),
         }
     )
 
