@@ -18,7 +18,17 @@ CURVE = pd.DataFrame(
         "slow_rate": [0.00713, 0.00583, 0.00353, 0.00199, 0.00134],
     }
 )
-TERMS = ("aridity index P/PET", "mean annual temperature", "precipitation", "clay", "crop", "forest")
+TERMS = {
+    "ln(labelling years)": "fraction, per ln(yr)",
+    "ln(P/PET)": "fraction, per ln unit",
+    "MAT": "fraction, per degC",
+    "clay": "fraction, per 10 %",
+    "grassland against crop": "fraction",
+    "forest against crop": "fraction",
+}
+EFFECTS = (0.02, -0.09, 0.003, 0.01, -0.05, -0.08)
+METHODS = (("cluster-robust CR2", 0.05), ("hierarchical", 0.04), ("naive OLS", 0.03))
+CROP = "crop against grassland and forest"
 
 
 def younger(depth: np.ndarray, age: np.ndarray) -> np.ndarray:
@@ -31,7 +41,9 @@ def isochrones(rng: np.random.Generator) -> pd.DataFrame:
     grid = pd.MultiIndex.from_product([DEPTHS, AGES], names=["depth_cm", "age_yr"]).to_frame(index=False)
     true = 100 * younger(grid["depth_cm"].to_numpy(), grid["age_yr"].to_numpy())
     regression = grid.assign(
-        percent_younger=true + rng.normal(0, 0.7, len(grid)), percent_se=3.0, method="as published"
+        percent_younger=true + rng.normal(0, 0.7, len(grid)),
+        percent_se=3.0,
+        method="as published (bi-exponential regression)",
     )
     median = np.clip(true * 0.95 + 1, 0, 100)
     hierarchical = grid.assign(
@@ -103,16 +115,17 @@ def depths(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def stocks() -> pd.DataFrame:
-    density = 0.06 + 0.24 * np.exp(-DEPTHS / 22)
-    new = density * younger(DEPTHS, np.array(50))
+    middle = np.arange(5.0, 100.0, 10.0)
+    density = 6.0 + 24.0 * np.exp(-middle / 22)
+    new = density * younger(middle, np.array(50))
     return pd.DataFrame(
         {
-            "depth_cm": DEPTHS,
+            "depth_cm": middle,
+            "n": np.linspace(101, 68, 10).round(),
             "soc_density": density,
             "soc_density_se": density * 0.06,
             "new_soc_density": new,
             "new_soc_density_se": new * 0.08,
-            "n": 101,
         }
     )
 
@@ -125,8 +138,9 @@ def headline() -> pd.DataFrame:
         ("new_fraction_0_30_50yr_tropical", 44.1, 39.0, 49.2, "%", 55, 45, "caption of Fig. 2"),
         ("new_fraction_30_100_50yr_tropical", 13.5, 10.8, 16.4, "%", 55, 13, "caption of Fig. 2"),
         ("median_age_0cm", 7.6, 5.1, 10.4, "yr", 55, 7, "caption of Fig. 2"),
-        ("median_age_100cm", 1302, 905, 1980, "yr", 55, 1250, "caption of Fig. 2"),
-        ("new_fraction_0_100_50yr", 27.9, 25.0, 30.8, "%", 101, 25, "press release"),
+        ("median_age_100cm", 1302, 905, np.inf, "yr", 55, 1250, "caption of Fig. 2"),
+        ("new_fraction_0_100_50yr", 27.9, 25.0, 30.8, "%", 101, 25, "press release, doi:10.1/x"),
+        ("profiles", 112, np.nan, np.nan, "count", 112, 112, "abstract"),
     )
     return pd.DataFrame(rows, columns=["name", "value", "lower", "upper", "unit", "n", "published", "source"])
 
@@ -150,48 +164,98 @@ def heldout(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def drivers(rng: np.random.Generator) -> pd.DataFrame:
-    responses = {
-        "share of new carbon at 30-100 cm": "percentage points per SD",
-        "new carbon at 0-30 cm": "% per SD",
-    }
+    shares = ("share_new_30_100", "f_0_30", "f_30_100")
+    steps = [f"new_soc_stock_{top}_{top + 10}" for top in range(0, 100, 10)]
+    asked = [
+        ("all predictors", r, t, u, e)
+        for r in shares
+        for (t, u), e in zip(TERMS.items(), EFFECTS, strict=True)
+    ]
+    asked += [("crop by layer", "new_soc_stock_0_30", CROP, "ratio", 0.7)]
+    asked += [
+        (question, response, CROP, "ratio", 0.5 + 0.06 * place)
+        for question in ("crop by 10 cm", "crop by 10 cm, same climate and clay")
+        for place, response in enumerate(steps)
+    ]
     rows = []
-    for response, unit in responses.items():
-        for place, term in enumerate(TERMS):
-            centre = (-6, 0.5, -2, 1, 8, -1)[place] + rng.normal(0, 1)
-            for method, half in (("cluster-robust", 3.4), ("hierarchical", 2.6)):
-                value = centre + rng.normal(0, 0.5)
-                p = 0.003 if abs(value) > half else 0.4
-                effect = (value, value - half, value + half, 23.1, p, min(6 * p, 1))
-                rows.append((response, term, unit, *effect, method, 99, 66, 47, "labelled at most 200 yr"))
-    names = "response term unit estimate lower upper df p p_holm method n n_sites n_studies subset"
-    return pd.DataFrame(rows, columns=names.split())
+    for subset in ("t <= 200 yr", "without FACE"):
+        for question, response, term, unit, effect in asked:
+            for method, half in METHODS:
+                value = effect + rng.normal(0, 0.01)
+                ends = (value * 0.7, value * 1.4) if unit == "ratio" else (value - half, value + half)
+                rows.append(
+                    (question, response, term, unit, value, *ends, 20.0, 0.01, 0.05, method, 99, subset, "ok")
+                )
+    names = ["question", "response", "term", "unit", "estimate", "lower", "upper", "df", "p", "p_holm"]
+    return pd.DataFrame(rows, columns=[*names, "method", "n", "subset", "outcome"])
 
 
 def claims() -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            (
-                "Allocation to depth follows the aridity index better than temperature",
-                "allocation follows aridity better than mean annual temperature",
-                -6.1, -9.4, -2.8, "percentage points per SD of P/PET", "cluster-robust", "agrees",
-                "The interval for P/PET excludes zero, that for temperature does not.",
-            ),
-            (
-                "Share of new carbon below 30 cm", "19 %", 22.2, 19.8, 25.1, "%", "hierarchical", "differs",
-                "The published value lies below the interval; the subset moves it most.",
-            ),
-            (
-                "Cropping lowers incorporation at the surface only", "lower at 0-10 cm, not deeper",
-                -50.0, -66.0, -30.0, "%", "cluster-robust", "unclear", "Deep: interval holds 0.",
-            ),
-        ],
-        columns=["claim", "stated", "estimate", "lower", "upper", "unit", "method", "verdict", "explanation"],
-    )  # fmt: skip
+    abstract, robust, regression = "abstract, doi:10.1/x", "cluster-robust CR2", "headline table"
+    rows = [
+        (
+            "Drier, deeper",
+            abstract,
+            np.nan,
+            -0.096,
+            -0.16,
+            -0.03,
+            "fraction, per ln unit",
+            99,
+            robust,
+            "agrees",
+            "p = 0.01",
+        ),
+        (
+            "19 % lies below 30 cm",
+            abstract,
+            19,
+            22.2,
+            19.8,
+            25.1,
+            "%",
+            68,
+            regression,
+            "disagrees",
+            "3 above the published",
+        ),
+        (
+            "25 % worldwide",
+            abstract,
+            25,
+            27.9,
+            25.0,
+            30.8,
+            "%",
+            68,
+            regression,
+            "cannot be tested",
+            "no weighting. " * 15,
+        ),
+    ]
+    names = [
+        "claim",
+        "where_stated",
+        "published",
+        "value",
+        "lower",
+        "upper",
+        "unit",
+        "n",
+        "method",
+        "agrees",
+        "how",
+    ]
+    return pd.DataFrame(rows, columns=names)
 
 
 def choices(rng: np.random.Generator) -> pd.DataFrame:
     options = {
-        "profiles": ("all with stocks", "non-crop", "tropical, 55", "labelled at most 50 yr"),
+        "profiles": (
+            "all with stocks",
+            "MAT ≥ 17.1 °C, MAP ≥ 1000 mm, P/PET ≥ 0.8, not crop",
+            "tropical, 55",
+        ),
         "weighting": ("equal", "inverse variance", "by study"),
         "below the last sample": ("workbook factors", "exponential", "left out"),
         "age model": ("as published", "hierarchical"),
@@ -252,7 +316,7 @@ def residuals(rng: np.random.Generator, at_depths: pd.DataFrame) -> pd.DataFrame
     predicted = younger(at_depths["depth_cm"].to_numpy(), at_depths["labelling_years"].to_numpy())
     observed = predicted + rng.normal(0, 0.11, len(predicted))
     return at_depths[["profile_id", "depth_cm"]].assign(
-        f_new=observed, predicted=predicted, lower=predicted - 0.19, upper=predicted + 0.19
+        f_new=observed, predicted=predicted, lower=predicted - 0.19, upper=predicted + 0.19, model="pooled"
     )
 
 
@@ -295,6 +359,9 @@ def write(folder: Path, simulated: bool = False, seed: int = 7) -> Path:
         "predictions": predictions(),
         "residuals": residuals(rng, at_depths),
         "diagnostics": diagnostics(),
+        "subsets": pd.DataFrame(
+            {"subset": ["not crop", "all"], "n": [72, 112], "rms_published": [0.97, 3.28]}
+        ),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():

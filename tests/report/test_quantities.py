@@ -18,7 +18,8 @@ def test_number_keeps_three_digits(value: float) -> None:
 def test_number_always_answers(value: float) -> None:
     text = number(value)
     assert text
-    assert (text == NOTHING) == (not math.isfinite(value))
+    assert (text == NOTHING) == math.isnan(value)
+    assert text.endswith("∞") == math.isinf(value)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from subsoil.report import results
 
 def test_reads_every_table(written: Path) -> None:
     found = results.read(written)
-    assert set(found.tables) == set(results.TEXT)
-    assert not found.absent
+    assert {*results.TEXT, *results.NUMBERS} <= set(found.tables)
+    assert set(found.absent) == set(results.AS_WRITTEN) - {"subsets"}
     assert not found.simulated
     for name, columns in results.NUMBERS.items():
         assert all(found[name][column].dtype == float for column in columns)

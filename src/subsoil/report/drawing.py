@@ -36,6 +36,11 @@ class Drawing:
     panels: tuple[Panel, ...]
     note: str = ""
 
+    @property
+    def wide(self) -> bool:
+        """Whether a panel needs more room than usual."""
+        return max(panel.width for panel in self.panels) > style.WIDTH
+
 
 @dataclass(frozen=True)
 class Rendered:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from subsoil.report.quantities import interval, number, printed_unit, quantity, scale
@@ -30,6 +29,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Median age of the carbon at 1 m, tropical grassland and forest",
     ),
     "new_fraction_0_100_50yr": ("Younger than 50 yr, 0–1 m", "Share of the 0–1 m carbon younger than 50 yr"),
+    "topsoil_new_share_50yr": ("New carbon above 30 cm", f"Share of the {NEW} that lies at 0–30 cm"),
+    "new_carbon_0_100_50yr": ("Stock of new carbon, 0–1 m", f"Stock of {NEW} in 0–1 m"),
+    "profiles": ("Profiles", "Profiles with new carbon"),
+    "sites": ("Places", "Coordinate pairs"),
+    "studies": ("Studies", "Source studies"),
+    "profiles_tropical": ("Tropical profiles", "Profiles of tropical grassland and forest"),
 }
 SENTENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (
@@ -69,7 +74,7 @@ def difference(row: pd.Series) -> str:
 
 def held(row: pd.Series) -> str:
     """Whether our interval holds the published value: yes, no, or empty where it cannot be said."""
-    if not np.isfinite(row[["lower", "upper", "published"]].astype(float)).all():
+    if row[["lower", "upper", "published"]].isna().any():
         return ""
     return "yes" if row["lower"] <= row["published"] <= row["upper"] else "no"
 
@@ -77,9 +82,14 @@ def held(row: pd.Series) -> str:
 def narrative(table: pd.DataFrame) -> list[str]:
     """The headline in plain sentences; a sentence whose numbers are missing is left out."""
     first = table[table["value"].notna()].drop_duplicates("name").set_index("name")
-    words = {name: quantity(row["value"], row["unit"]) for name, row in first.iterrows()}
+    words = {name: _with_interval(row) for name, row in first.iterrows()}
     told = [text.format_map(words) for names, text in SENTENCES if set(names) <= set(words)]
     return [*told, *comparison(table)]
+
+
+def _with_interval(row: pd.Series) -> str:
+    ends = interval(row["lower"], row["upper"], row["unit"])
+    return quantity(row["value"], row["unit"]) + (f" ({ends})" if ends else "")
 
 
 def comparison(table: pd.DataFrame) -> list[str]:
@@ -89,11 +99,11 @@ def comparison(table: pd.DataFrame) -> list[str]:
         return []
     inside = known["published"].between(known["lower"], known["upper"])
     width = (known["upper"] - known["lower"]).where(lambda w: w > 0)
-    farthest = known.loc[((known["value"] - known["published"]).abs() / width).sort_values().index[-1]]
-    unit = farthest["unit"]
+    off = ((known["value"] - known["published"]).abs() / width).fillna(0.0)
+    farthest = known.iloc[int(off.to_numpy().argmax())]
+    name, unit = title(farthest["name"], short=True), farthest["unit"]
     return [
-        f"Our intervals hold {int(inside.sum())} of the {len(known)} published numbers; farthest off, in "
-        f"widths of its interval, is “{title(farthest['name'], short=True)}”: "
-        f"{quantity(farthest['value'], unit)} ({interval(farthest['lower'], farthest['upper'], unit)}) here, "
+        f"Our 95 % intervals (in brackets) hold {int(inside.sum())} of the {len(known)} published numbers; "
+        f"farthest off, in widths of its interval, is “{name}”: {_with_interval(farthest)} here, "
         f"{quantity(farthest['published'], unit)} in the paper."
     ]

@@ -12,7 +12,7 @@ from subsoil import atomic
 from subsoil.errors import MissingExtra
 from subsoil.report import results as results_folder
 from subsoil.report import style, tables
-from subsoil.report.drawing import Rendered, render
+from subsoil.report.drawing import Drawing, Rendered, render
 from subsoil.report.headline import narrative
 from subsoil.report.results import Results
 
@@ -104,8 +104,13 @@ def _figures(results: Results) -> dict[str, Rendered | str]:
     made: dict[str, Rendered | str] = {}
     for name in (name for section in sections() for name in section.figures):
         needs, make = MAKERS[name]
-        made[name] = results.lacking(needs) or render(make(results), results.simulated)
+        made[name] = results.lacking(needs) or _figure(make(results), results.simulated)
     return made
+
+
+def _figure(drawing: Drawing, simulated: bool) -> Rendered | str:
+    """The rendered drawing, or what it says where nothing can be drawn."""
+    return render(drawing, simulated) if drawing.panels else drawing.sentence
 
 
 def _tables(results: Results) -> dict[str, tables.Table | str]:

@@ -3,7 +3,7 @@
 import math
 
 NOTHING = "–"
-SHARES = ("1", "fraction", "")  # units of a number that is printed as a percentage
+SHARES = ("1", "fraction")  # units of a number that is printed as a percentage
 NAMES = {
     "percent": "%",
     "percentage points": "pp",
@@ -11,18 +11,18 @@ NAMES = {
     "year": "yr",
     "kg m-2": "kg m⁻²",
     "kg C m-2": "kg C m⁻²",
-    "degC": "°C",
+    "count": "",
 }
 
 
 def number(value: float, digits: int = 3) -> str:
     """The value with `digits` significant digits and no exponent below a million.
 
-    >>> number(0.04719), number(-0.5), number(1249.6), number(float("nan"))
-    ('0.0472', '−0.5', '1250', '–')
+    >>> number(0.04719), number(-0.5), number(1249.6), number(float("nan")), number(float("inf"))
+    ('0.0472', '−0.5', '1250', '–', '∞')
     """
     if not math.isfinite(value):
-        return NOTHING
+        return NOTHING if math.isnan(value) else "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
@@ -64,10 +64,22 @@ def interval(lower: float, upper: float, unit: str = "-") -> str:
     >>> interval(0.19, 0.251, "fraction"), interval(-1.5, 2.0)
     ('19 to 25.1', '−1.5 to 2')
     """
-    if not (math.isfinite(lower) and math.isfinite(upper)):
+    if math.isnan(lower) or math.isnan(upper):
         return ""
     factor = scale(unit)
     return f"{number(lower * factor)} to {number(upper * factor)}"
+
+
+def effect(unit: str) -> tuple[float, str, str]:
+    """What the unit of a regression coefficient says: factor, printed unit, and what it is per.
+
+    >>> effect("fraction, per degC"), effect("ratio")
+    ((100.0, 'pp', 'per °C'), (1.0, 'ratio', ''))
+    """
+    kind, _, per = unit.partition(", ")
+    for written, printed in (("degC", "°C"), ("mm yr-1", "mm yr⁻¹")):
+        per = per.replace(written, printed)
+    return scale(kind), "pp" if kind in SHARES else kind, per
 
 
 def joined(parts: list[str]) -> str:

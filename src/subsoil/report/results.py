@@ -18,25 +18,21 @@ TEXT: Mapping[str, tuple[str, ...]] = {
     "headline": ("name", "unit", "source"),
     "isochrones": ("method",),
     "heldout": ("model", "depth_cm"),
-    "drivers": ("response", "term", "unit", "method", "subset"),
-    "claims": ("claim", "stated", "unit", "method", "verdict", "explanation"),
+    "drivers": ("question", "response", "term", "unit", "method", "subset", "outcome"),
+    "claims": ("claim", "where_stated", "unit", "method", "agrees", "how"),
     "choices": ("name", "choice", "option"),
     "rejects": ("file", "sheet", "row", "column", "rule", "value", "severity", "message"),
     "fractions": ("profile_id", "site_id", "land_use"),
     "depths": ("profile_id",),
-    "stocks": (),
-    "predictions": (),
-    "residuals": ("profile_id",),
     "diagnostics": ("parameter",),
 }
 NUMBERS: Mapping[str, tuple[str, ...]] = {
     "headline": ("value", "lower", "upper", "n", "published"),
     "isochrones": ("depth_cm", "age_yr", "percent_younger", "percent_se"),
     "heldout": ("n", "rmse", "bias", "crps", "coverage90"),
-    "drivers": ("estimate", "lower", "upper", "n"),
-    "claims": ("estimate", "lower", "upper"),
+    "drivers": ("estimate", "lower", "upper", "p", "p_holm", "n"),
+    "claims": ("published", "value", "lower", "upper", "n"),
     "choices": ("value", "lower", "upper", "n"),
-    "rejects": (),
     "fractions": ("layer_mid", "f_new", "labelling_years", "latitude", "longitude"),
     "depths": ("depth_cm", "f_new", "labelling_years"),
     "stocks": ("depth_cm", "soc_density", "soc_density_se", "new_soc_density", "new_soc_density_se", "n"),
@@ -44,6 +40,15 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
     "residuals": ("depth_cm", "f_new", "predicted", "lower", "upper"),
     "diagnostics": ("mean", "sd", "r_hat", "ess_bulk", "ess_tail"),
 }
+AS_WRITTEN: Mapping[str, str] = {  # shown as they are, whatever their columns; name -> caption
+    "regression": "Parameters of the published regression at each depth",
+    "subsets": "Rules for the tropical profiles, and how far each lies from the printed curves",
+    "aridity": "Aridity against temperature as a predictor of the allocation to depth",
+    "heterogeneity": "Heterogeneity between studies, sites and profiles, with prediction intervals",
+    "bias": "Time-lag and small-study checks",
+    "prior": "What the priors say before the data",
+}
+NAMES = tuple(dict.fromkeys((*TEXT, *NUMBERS, *AS_WRITTEN)))
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,8 @@ def read(folder: Path | str) -> Results:
     folder = Path(folder)
     tables: dict[str, pd.DataFrame] = {}
     absent: dict[str, str] = {}
-    for name in TEXT:
-        table = _table(folder / f"{name}.csv", TEXT[name], NUMBERS[name])
+    for name in NAMES:
+        table = _table(folder / f"{name}.csv", TEXT.get(name, ()), NUMBERS.get(name, ()))
         if isinstance(table, str):
             absent[name] = table
         else:

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from subsoil.report.figures.drivers import CROP, JOINT, asked
 from subsoil.report.headline import difference, held, title
-from subsoil.report.quantities import NOTHING, interval, number, printed_unit, quantity
-from subsoil.report.results import Results
+from subsoil.report.quantities import NOTHING, effect, interval, number, printed_unit, quantity
+from subsoil.report.results import AS_WRITTEN, Results
 
+BY_LAYER = "crop by layer"
 R_HAT_LIMIT, ESS_LIMIT = 1.01, 400
-VERDICTS = {"agrees": "✓", "differs": "✗", "disagrees": "✗"}
+VERDICTS = {"agrees": ("✓", "good"), "disagrees": ("✗", "bad")}
 SEVERITIES = ("error", "warning", "note")
 EXAMPLES = 5  # rows named for each rule
 
@@ -23,6 +26,12 @@ class Cell:
     text: str
     sort: str = ""
     kind: str = ""
+
+    @property
+    def size(self) -> str:
+        """How much room the text needs."""
+        names = ("", "phrase", "sentence", "text")
+        return names[sum(len(self.text) > limit for limit in (16, 45, 160))]
 
 
 @dataclass(frozen=True)
@@ -48,11 +57,11 @@ def headline(results: Results) -> Table:
             Cell(difference(row) or NOTHING, str(row["value"] - row["published"])),
             Cell(held(row) or NOTHING),
             _plain(row["n"]),
-            Cell(row["source"]),
+            Cell(_place(row["source"])),
         )
         for _, row in results["headline"].iterrows()
     ]
-    heads = ("Quantity", "Ours", "Interval", "Published", "Difference", "Inside ours", "n", "Source")
+    heads = ("Quantity", "Ours", "Interval", "Published", "Difference", "Inside ours", "n", "Stated in")
     return Table(
         "Headline numbers beside the published ones",
         heads,
@@ -78,45 +87,77 @@ def isochrones(results: Results) -> Table:
 
 
 def drivers(results: Results) -> Table:
-    """Every effect with its interval."""
+    """The effects that the figures show, and the same for whole layers."""
+    table = results["drivers"]
+    questions = (JOINT, *(q for q in table["question"].unique() if q.startswith(BY_LAYER)))
+    parts = [rows for q in questions for _, rows in asked(table, q).groupby("response", sort=False)]
     rows = [
-        (
-            Cell(row["response"]),
-            Cell(row["term"]),
-            Cell(row["method"]),
-            _plain(row["estimate"]),
-            Cell(interval(row["lower"], row["upper"]) or NOTHING),
-            Cell(printed_unit(row["unit"])),
-            _plain(row.get("p")),
-            _plain(row.get("p_holm")),
-            _plain(row["n"]),
-            Cell(row["subset"]),
-        )
-        for _, row in results["drivers"].iterrows()
+        _effect(row, row["question"])
+        for part in parts
+        for _, row in part.iterrows()
+        if row["term"] == CROP or row["question"] == JOINT
     ]
-    heads = ("Response", "Term", "Method", "Estimate", "Interval", "Unit", "p", "p (Holm)", "n", "Data used")
-    return Table("Drivers", heads, frozenset({3, 4, 6, 7, 8}), tuple(rows), "drivers.csv", folded=True)
+    caption = "Effects by question, response and method"
+    return Table(caption, EFFECT_HEADS, EFFECT_NUMBERS, tuple(rows), "drivers.csv", folded=True)
+
+
+def robustness(results: Results) -> Table:
+    """The main effects again, with other profiles and with each study left out."""
+    table = results["drivers"]
+    share = (
+        (table["question"] == JOINT)
+        & table["response"].str.startswith("share")
+        & (table["term"] == "ln(P/PET)")
+    )
+    crops = (table["question"] == BY_LAYER) & (table["term"] == CROP)
+    kept = table[(share | crops) & table["method"].str.startswith(("cluster", "hierarchical"))]
+    rows = [_effect(row, row["subset"]) for _, row in kept.sort_values("response", kind="stable").iterrows()]
+    heads = ("Profiles", *EFFECT_HEADS[1:])
+    caption = "The main effects with other profiles; “leave one study out” gives the range of the estimates"
+    return Table(caption, heads, EFFECT_NUMBERS, tuple(rows), "drivers.csv", folded=True)
+
+
+EFFECT_HEADS = (
+    "Question", "Response", "Term", "Method", "Estimate", "Interval", "Unit", "p", "p (Holm)", "n", "Remark",
+)  # fmt: skip
+EFFECT_NUMBERS = frozenset({4, 5, 7, 8, 9})
+
+
+def _effect(row: pd.Series, first: str) -> tuple[Cell, ...]:
+    factor, unit, per = effect(row["unit"])
+    return (
+        Cell(first),
+        Cell(row["response"]),
+        Cell(row["term"]),
+        Cell(row["method"]),
+        _plain(row["estimate"] * factor),
+        Cell(interval(row["lower"] * factor, row["upper"] * factor) or NOTHING),
+        Cell(f"{unit} {per}".strip()),
+        _plain(row["p"]),
+        _plain(row["p_holm"]),
+        _plain(row["n"]),
+        Cell("" if row["outcome"] == "ok" else row["outcome"]),
+    )
 
 
 def claims(results: Results) -> Table:
     """What the paper states, what we find."""
     rows = []
     for _, row in results["claims"].iterrows():
-        verdict = row["verdict"]
-        sign = VERDICTS.get(verdict.split()[0].rstrip(",;:").lower() if verdict else "", "○")
+        sign, kind = VERDICTS.get(row["agrees"], ("○", ""))
+        factor, unit, per = effect(row["unit"])
+        ends = interval(row["lower"] * factor, row["upper"] * factor)
+        value = f"{number(row['value'] * factor)} {printed_unit(unit)} {per}".strip()
         rows.append(
             (
-                Cell(row["claim"]),
-                Cell(row["stated"]),
-                _number(row["estimate"], row["unit"]),
-                Cell(interval(row["lower"], row["upper"], row["unit"]) or NOTHING),
-                Cell(row["method"]),
-                Cell(f"{sign} {verdict}", verdict, {"✓": "good", "✗": "bad"}.get(sign, "")),
-                Cell(row["explanation"]),
+                Cell(f"{row['claim']} ({_place(row['where_stated'])})"),
+                Cell(f"{sign} {row['agrees']}", row["agrees"], kind),
+                Cell(f"{value} ({ends})" if ends else value, str(row["value"])),
+                Cell(row["how"]),
             )
         )
-    heads = ("Claim", "As stated", "Our estimate", "Interval", "Method", "Verdict", "How")
-    return Table("The paper's claims", heads, frozenset({2, 3}), tuple(rows), "claims.csv")
+    heads = ("Claim (where it is stated)", "Verdict", "Our estimate (95 % interval)", "How")
+    return Table("The paper's claims", heads, frozenset(), tuple(rows), "claims.csv")
 
 
 def heldout(results: Results) -> Table:
@@ -210,6 +251,22 @@ def rejects(results: Results) -> Table:
     return Table("Findings on the data, by rule", heads, frozenset({2}), tuple(rows), "rejects.csv")
 
 
+def whole(results: Results, name: str) -> Table:
+    """A table as it was written, its columns named in words."""
+    table = results[name]
+    numeric = [column for column in table if table[column].dtype.kind in "fiu"]
+    rows = [
+        tuple(
+            _plain(value) if column in numeric else Cell("" if value != value else str(value))
+            for column, value in zip(table, values, strict=True)
+        )
+        for values in table.itertuples(index=False)
+    ]
+    heads = tuple(str(column).replace("_", " ") for column in table)
+    places = frozenset(place for place, column in enumerate(table) if column in numeric)
+    return Table(AS_WRITTEN[name], heads, places, tuple(rows), f"{name}.csv", folded=True)
+
+
 def manifest(results: Results) -> Table:
     """What the run wrote about itself, one line for each value."""
     shown = {key: value for key, value in results.manifest.items() if key != "citations"}
@@ -237,6 +294,11 @@ def flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         yield prefix, NOTHING if content is None else str(content)
 
 
+def _place(source: str) -> str:
+    """Where a number is stated, without the identifier that the citations hold."""
+    return source.partition(", doi:")[0]
+
+
 def _number(value: float, unit: str) -> Cell:
     return Cell(quantity(value, unit), str(value))
 
@@ -247,13 +309,16 @@ def _plain(value: Any) -> Cell:
     return Cell(number(float(known), 4 if abs(known) >= 1000 else 3), str(known))
 
 
-TABLES: Mapping[str, tuple[Mapping[str, tuple[str, ...]], Callable[[Results], Table]]] = {
+Needs = Mapping[str, tuple[str, ...]]
+TABLES: Mapping[str, tuple[Needs, Callable[[Results], Table]]] = {
     "headline": ({"headline": ()}, headline),
     "isochrones": ({"isochrones": ("depth_cm", "age_yr", "percent_younger")}, isochrones),
-    "drivers": ({"drivers": ()}, drivers),
+    "drivers": ({"drivers": ("estimate",)}, drivers),
+    "robustness": ({"drivers": ("estimate",)}, robustness),
     "claims": ({"claims": ()}, claims),
     "heldout": ({"heldout": ()}, heldout),
     "choices": ({"choices": (), "headline": ()}, choices),
     "diagnostics": ({"diagnostics": ()}, diagnostics),
     "rejects": ({"rejects": ()}, rejects),
+    **{name: ({name: ()}, partial(whole, name=name)) for name in AS_WRITTEN},
 }

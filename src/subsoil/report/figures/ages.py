@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PRINTED = "published"  # the method that begins so holds the values read off the printed figure
-TITLES = {"as published": "Regression, as published", "hierarchical": "Hierarchical age model"}
+TITLES = {
+    "as published": "Regression, as published",
+    "hierarchical": "Hierarchical age model",
+}  # by the beginning
 PLACES = {0: "at the surface", 30: "at 30 cm", 100: "at 1 m"}
 DRAWN_DEPTHS = 5
 
@@ -120,7 +123,8 @@ def _printed(ax: "Axes", x: pd.Series, y: pd.Series, colour: str) -> None:
 
 
 def _title(method: str) -> str:
-    return TITLES.get(method, method[:1].upper() + method[1:])
+    known = (title for start, title in TITLES.items() if method.startswith(start))
+    return next(known, method[:1].upper() + method[1:])
 
 
 def _shares(methods: Mapping[str, pd.DataFrame], age: int) -> str:
@@ -149,7 +153,7 @@ def _bands(table: pd.DataFrame, printed: pd.DataFrame) -> str:
     circles = "Open circles: read off the printed figure of 2018. " if len(printed) else ""
     exact = "percent_lower" in table and table["percent_lower"].notna().any()
     return circles + (
-        "Bands: ± 1 standard error (regression), the model's interval (hierarchical)."
+        "Bands: ± 1 standard error of the mean (regression), 95 % interval of the mean (hierarchical)."
         if exact
-        else "Bands: ± 1 standard error."
+        else "Bands: ± 1 standard error of the mean."
     )

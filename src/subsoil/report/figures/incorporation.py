@@ -26,10 +26,16 @@ def new_carbon(results: Results) -> Drawing:
     sentence = _counted(layers)
     if "depths" in results:
         means = class_means(_classed(results["depths"]))
-        panels.append(Panel("Mean of the profiles, ± 1 SE", partial(_means, means=means)))
+        curves = _classed(results["predictions"]) if "predictions" in results else None
+        panels.append(Panel("Mean of the profiles, ± 1 SE", partial(_means, means=means, curves=curves)))
         sentence = _sentence(means) or sentence
     hidden = int((~layers["f_new"].mul(100).between(*SHOWN) | (layers["layer_mid"] > DEEPEST)).sum())
-    note = "Values below 0 and above 100 % are kept: they are the scatter of the measurement."
+    drawn = (
+        " Dashed: the hierarchical model at the median time of each class."
+        if "predictions" in results
+        else ""
+    )
+    note = "Values below 0 and above 100 % are kept: they are the scatter of the measurement." + drawn
     if hidden:
         note += f" {hidden} of {len(layers)} layers lie outside the axes."
     return Drawing("new_carbon", "New carbon by depth and labelling time", sentence, tuple(panels), note)
@@ -68,9 +74,12 @@ def _layers(ax: "Axes", layers: pd.DataFrame) -> None:
     style.legend_below(ax, 2, "labelling time (number of layers)")
 
 
-def _means(ax: "Axes", means: pd.DataFrame) -> None:
+def _means(ax: "Axes", means: pd.DataFrame, curves: pd.DataFrame | None) -> None:
     labels = means["label"].cat.categories
     colours = style.pick(style.AGE_COLOURS[::-1], len(labels))
+    if curves is not None:
+        for (_, line), colour in zip(curves.groupby("labelling_years"), colours, strict=False):
+            ax.plot(100 * line["f_new"], line["depth_cm"], "--", color=colour, linewidth=1.2)
     for label, colour, mark in zip(labels, colours, style.MARKS, strict=False):
         rows = means[means["label"] == label].sort_values("depth_cm")
         spread = rows["sem"].fillna(0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 from itertools import cycle
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ALL = "all"
+FORECAST = "as observed"  # of the two forecasts of a model, the one that is drawn
 NOMINAL = 90.0  # %, the coverage that the intervals promise
 
 
 def residuals(results: Results) -> Drawing:
-    """Observed against predicted, and the difference against depth."""
+    """Observed against predicted at sites left out, and the difference against depth."""
     table = results["residuals"].dropna(subset=["f_new", "predicted", "depth_cm"])
     panels = (
         Panel("Observed against predicted", partial(_scatter, table=table)),
@@ -35,8 +37,9 @@ def residuals(results: Results) -> Drawing:
     )
     if len(known):
         inside = 100 * known["f_new"].between(known["lower"], known["upper"]).mean()
-        sentence += f"; {number(inside)} % lie inside the model's interval"
-    return Drawing("residuals", "Residuals of the hierarchical age model", sentence + ".", panels)
+        sentence += f"; {number(inside)} % lie inside the 90 % interval"
+    title = "Observed against predicted at sites left out"
+    return Drawing("residuals", title, sentence + ".", panels, _model(results))
 
 
 def heldout(results: Results) -> Drawing:
@@ -46,11 +49,22 @@ def heldout(results: Results) -> Drawing:
         depth=lambda rows: pd.to_numeric(rows["depth_cm"], errors="coerce")
     )
     by_depth = by_depth.dropna(subset=["depth"])
-    panels = [Panel("Error at sites left out", partial(_errors, table=by_depth), 4.8)]
-    if by_depth["coverage90"].notna().any():
-        panels.append(Panel("Coverage of the 90 % interval", partial(_coverage, table=by_depth), 4.8))
-    note = "All profiles of a coordinate pair are left out together."
+    drawn = [m for m in by_depth["model"].unique() if is_floor(m) or m.endswith(FORECAST)]
+    drawn = drawn if not all(map(is_floor, drawn)) else list(by_depth["model"].unique())
+    lines = by_depth[by_depth["model"].isin(drawn)]
+    panels = [Panel("Error at sites left out", partial(_errors, table=lines), 5.0)]
+    if lines["coverage90"].notna().any():
+        panels.append(Panel("Coverage of the 90 % interval", partial(_coverage, table=lines), 5.0))
+    note = "All profiles of a coordinate pair are left out together. "
+    if len(drawn) < by_depth["model"].nunique():
+        note += f"Drawn: forecasts “{FORECAST}”; the table holds every model."
     return Drawing("heldout", "Scores at sites left out, by depth", _scores(table), tuple(panels), note)
+
+
+def _model(results: Results) -> str:
+    """Which model the forecasts come from, where the table says so."""
+    models = results["residuals"].get("model")
+    return "" if models is None or models.isna().all() else f"Forecasts of: {models.iloc[0]}."
 
 
 def is_floor(model: str) -> bool:
@@ -101,10 +115,21 @@ def _lines(ax: "Axes", table: pd.DataFrame, score: str) -> None:
         rows = table[(table["model"] == model) & table[score].notna()].sort_values("depth")
         if len(rows):
             ax.plot(
-                100 * rows[score], rows["depth"], dash, marker=mark, markersize=4.5, color=colour, label=model
+                100 * rows[score],
+                rows["depth"],
+                dash,
+                marker=mark,
+                markersize=4.5,
+                color=colour,
+                label=_name(model),
             )
     style.depth_axis(ax, float(table["depth"].max()))
     style.legend_below(ax, 2)
+
+
+def _name(model: str) -> str:
+    """The model without the name of the forecast, on lines of legend width."""
+    return fill("depth-only mean (floor)" if is_floor(model) else model.removesuffix(f", {FORECAST}"), 26)
 
 
 def _looks(models: Iterable[str]) -> dict[str, tuple[str, str, str]]:

@@ -1,11 +1,10 @@
-"""Stock of carbon and of new carbon by depth, and how much of each lies below a depth."""
+"""Stock of carbon and of new carbon by depth, and how much of each lies above a depth."""
 
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.integrate import cumulative_trapezoid
 
 from subsoil.report import style
 from subsoil.report.drawing import Drawing, Panel
@@ -15,67 +14,77 @@ from subsoil.report.results import Results
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PER_METRE = 100.0  # kg m-2 per cm of depth -> kg m-3
 SUBSOIL = 30.0  # cm
 KINDS = {
-    "soc_density": ("all soil organic carbon", style.GREY, "-", "o"),
-    "new_soc_density": ("younger than 50 yr", style.ORANGE, "-", "s"),
+    "soc_density": ("all soil organic carbon", style.GREY, "o"),
+    "new_soc_density": ("new carbon", style.ORANGE, "s"),
 }
 
 
 def stocks(results: Results) -> Drawing:
-    """Density by depth with two standard errors, and the cumulative share."""
-    table = results["stocks"].sort_values("depth_cm")
+    """Mean density of layers with two standard errors, and the cumulative share."""
+    table = results["stocks"].dropna(subset=list(KINDS)).sort_values("depth_cm")
     shares = below(table)
     panels = (
         Panel("Density", partial(_density, table=table), 4.4),
         Panel("Share above a depth", partial(_cumulative, table=table), 4.4),
     )
-    deepest = number(table["depth_cm"].max())
+    deep, deep_new = (number(100 * shares[kind]) for kind in KINDS)
     sentence = (
-        f"Of the soil organic carbon of 0–{deepest} cm, {number(100 * shares['soc_density'])} % lies "
-        "below 30 cm; "
-        f"of the carbon younger than 50 yr, {number(100 * shares['new_soc_density'])} %."
+        f"Of the soil organic carbon of 0–{number(edges(table)[-1])} cm, {deep} % lies below 30 cm; "
+        f"of the new carbon, {deep_new} %."
     )
     note = (
-        "Trapezoid rule over the mean densities drawn here; the headline table gives the estimates "
-        f"with intervals. Bands: ± 2 standard errors of the mean; {_profiles(table)}."
+        "New carbon: what entered since each profile's own change of plants. Means of the layers drawn "
+        "here; the headline table gives the estimates for 50 years, with intervals. "
+        f"Bands: ± 2 standard errors of the mean; {_profiles(table)} at a depth."
     )
     return Drawing("stocks", "Carbon stock and new-carbon stock by depth", sentence, panels, note)
 
 
+def edges(table: pd.DataFrame) -> np.ndarray:
+    """Bounds (cm) of layers that follow each other from 0 cm, from their middles.
+
+    >>> edges(pd.DataFrame({"depth_cm": [5.0, 15.0, 30.0]}))
+    array([ 0., 10., 20., 40.])
+    """
+    bounds = [0.0]
+    for middle in table["depth_cm"]:
+        bounds.append(2 * middle - bounds[-1])
+    return np.array(bounds)
+
+
 def below(table: pd.DataFrame, depth: float = SUBSOIL) -> dict[str, float]:
     """Share of the whole amount that lies deeper than `depth` (cm), for both kinds."""
-    share = {kind: cumulative(table, kind) for kind in KINDS}
-    return {kind: float(1 - np.interp(depth, table["depth_cm"], values)) for kind, values in share.items()}
+    return {kind: float(1 - np.interp(depth, edges(table), cumulative(table, kind))) for kind in KINDS}
 
 
 def cumulative(table: pd.DataFrame, kind: str) -> np.ndarray:
-    """Share (0 to 1) of the whole amount that lies above each depth."""
-    sums = cumulative_trapezoid(table[kind].fillna(0.0), table["depth_cm"], initial=0.0)
-    return np.asarray(sums / sums[-1] if len(sums) and sums[-1] else sums)
+    """Share (0 to 1) of the whole amount that lies above each of the `edges`."""
+    sums = np.concatenate([[0.0], np.cumsum(table[kind] * np.diff(edges(table)))])
+    return np.asarray(sums / sums[-1] if sums[-1] else sums)
 
 
 def _density(ax: "Axes", table: pd.DataFrame) -> None:
-    for kind, (label, colour, dash, mark) in KINDS.items():
-        mean, spread = PER_METRE * table[kind], 2 * PER_METRE * table[f"{kind}_se"].fillna(0.0)
+    for kind, (label, colour, mark) in KINDS.items():
+        mean, spread = table[kind], 2 * table[f"{kind}_se"].fillna(0.0)
         ax.fill_betweenx(
             table["depth_cm"], mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0
         )
-        ax.plot(mean, table["depth_cm"], dash, marker=mark, markersize=4, color=colour, label=label)
-    style.depth_axis(ax, float(table["depth_cm"].max()))
+        ax.plot(mean, table["depth_cm"], marker=mark, markersize=4, color=colour, label=label)
+    style.depth_axis(ax, float(edges(table)[-1]))
     ax.set_xlim(left=0)
     ax.set_xlabel("Carbon density (kg C m⁻³)")
     style.legend_below(ax, 2)
 
 
 def _cumulative(ax: "Axes", table: pd.DataFrame) -> None:
-    for kind, (label, colour, dash, mark) in KINDS.items():
+    for kind, (label, colour, mark) in KINDS.items():
         share = 100 * cumulative(table, kind)
-        ax.plot(share, table["depth_cm"], dash, marker=mark, markersize=4, color=colour, label=label)
+        ax.plot(share, edges(table), marker=mark, markersize=4, color=colour, label=label)
     ax.axhline(SUBSOIL, color=style.MUTED, linestyle="--", linewidth=1)
-    style.depth_axis(ax, float(table["depth_cm"].max()))
-    ax.set_xlim(0, 100)
+    style.depth_axis(ax, float(edges(table)[-1]))
+    ax.set_xlim(-1, 101)
     ax.set_xlabel("Share that lies above the depth (%)")
     style.legend_below(ax, 2)
 
