@@ -175,7 +175,7 @@ def standard_layers(
 
 
 def cumulative_stocks(table: pd.DataFrame, depths: Numbers, method: str = "constant") -> pd.DataFrame:
-    """Stock and new stock from the surface down to given depths (cm): soc_stock_cum, new_soc_stock_cum, kg m-2.
+    """Stock and new stock from the surface to given depths (cm): soc_stock_cum, new_soc_stock_cum, kg m-2.
 
     Density is constant within a layer, so the cumulative stock is a line between bounds. ``method``:
 
@@ -193,6 +193,29 @@ def cumulative_stocks(table: pd.DataFrame, depths: Numbers, method: str = "const
     z = _depths(depths)
     parts = [_cumulated(rows, z, method == "balesdent2018") for rows in _profiles(_stocked(table))]
     return _stacked(parts, CUMULATIVE_COLUMNS)
+
+
+def line_weights(
+    mid: Float[np.ndarray, " layer"], depth: Float[np.ndarray, " depth"]
+) -> Float[np.ndarray, "depth layer"]:
+    """Weights of layers in a value at a depth, by straight lines between the samples' depths ``mid`` (cm).
+
+    Above the first and below the last sample the end line goes on, so weights may be negative; rows sum to 1.
+    Layers in any order; of two at one depth the first counts.
+
+    >>> line_weights(np.array([5.0, 15.0]), np.array([0.0, 10.0])).tolist()
+    [[1.5, -0.5], [0.5, 0.5]]
+    """
+    knots, layer = np.unique(mid, return_index=True)
+    weights = np.zeros((depth.size, mid.size))
+    if knots.size == 1:
+        weights[:, layer] = 1.0
+        return weights
+    left = np.clip(np.searchsorted(knots, depth, side="right") - 1, 0, knots.size - 2)
+    along = (depth - knots[left]) / (knots[left + 1] - knots[left])
+    weights[np.arange(depth.size), layer[left]] = 1.0 - along
+    weights[np.arange(depth.size), layer[left + 1]] = along
+    return weights
 
 
 def max_depth(rows: pd.DataFrame) -> float:
