@@ -1,12 +1,7 @@
-"""Damaged tables for the readers: a small workbook of each make, and what may happen to one on its way.
-
-``python tests/archive/mutations.py 2000`` reads that many and prints what became of them.
-"""
+"""Damaged tables for the readers: a small book of each make, and what may happen to its cells."""
 
 import datetime
 import random
-import sys
-from collections import Counter
 from collections.abc import Callable
 
 from subsoil.archive.readers import READERS
@@ -232,22 +227,18 @@ def check(archive: Archive) -> None:
     assert (archive.rejects["message"].str.len() > 0).all()
 
 
-def lost_rows(archive: Archive, book: Book) -> set[int]:
-    """Rows of a sheet Layers with a δ13C that are neither in the archive nor in the rejects."""
-    rows = book.sheets["Layers"].rows
-    header = next(i for i, row in enumerate(rows) if "d13C" in row)
-    j = rows[header].index("d13C")
+MEASURED = {
+    "balesdent2018": ("Layers", "d13C"),
+    "template": ("layers", "lyr_13c"),
+    "israd": ("layer", "lyr_14c"),
+}
+
+
+def lost_rows(make: str, archive: Archive, book: Book) -> set[int]:
+    """Rows of layers with an isotope value that are neither in the archive nor in the rejects."""
+    name, title = MEASURED[make]
+    rows = book.sheets[name].rows if name in book.sheets else []
+    header = next((i for i, row in enumerate(rows) if title in row), len(rows))
+    j = rows[header].index(title) if header < len(rows) else 0
     full = {i + 1 for i, row in enumerate(rows) if i > header and j < len(row) and isinstance(row[j], float)}
     return full - set(archive.layer["src_row"].astype(int)) - set(archive.rejects["row"])
-
-
-def main(number: int) -> None:
-    """Read mutated books of every make and print what became of them."""
-    for make, small in SMALL.items():
-        rng = random.Random(make)
-        results = Counter(outcome(make, mutate(small(), rng)) for _ in range(number // len(SMALL) + 1))
-        print(f"{make:14s} " + ", ".join(f"{name} {times}" for name, times in results.most_common()))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)

@@ -4,6 +4,7 @@ The identifiers stand on the first row of a block only. A block ends where the n
 where depths start again without one, the rows that follow belong to nobody and are not used.
 """
 
+import numpy as np
 import pandas as pd
 
 from subsoil.archive.readers.balesdent_rules import close
@@ -33,7 +34,7 @@ def named_blocks(cells: pd.DataFrame, profiles: pd.DataFrame, log: Log) -> pd.Da
     first = cells[starts].assign(block=block[starts]).set_index("block")
     cells = cells.assign(**{key: block.map(first[key]).astype("str") for key in KEYS})
     restarted = _restarted(cells, block)
-    repeated = block.map(first["entry"].duplicated()).fillna(False).astype(bool)
+    repeated = block.isin(first.index[first["entry"].duplicated()])
     unknown = ~cells["entry"].isin(profiles["entry"])
     wrong = pd.Series(False, index=cells.index)
     for rule, holds in (
@@ -71,6 +72,7 @@ def reference_rows(cells: pd.DataFrame, log: Log) -> pd.DataFrame:
     """The layers of the reference profiles, under the titles of the studied ones; ``flags`` are set."""
     given = cells[cells[REFERENCE].notna().any(axis=1)]
     beside = given["ref_top"].isna() & given["ref_bot"].isna() & given["top"].notna() & given["bot"].notna()
+    beside &= ~_inside_another(given)
     top, bot = (given[f"ref_{b}"].mask(beside, given[b]) for b in ("top", "bot"))
     lost = top.isna() | bot.isna()
     for rule, holds in (("reference-depth-from-study", beside), ("reference-depth-missing", lost)):
@@ -78,6 +80,16 @@ def reference_rows(cells: pd.DataFrame, log: Log) -> pd.DataFrame:
     flags = pd.Series("reference-depth-from-study", index=given.index, dtype="str").where(beside, "")
     given = given.assign(ref_top=top, ref_bot=bot, flags=flags)
     return given[~lost].reset_index(drop=True)
+
+
+def _inside_another(given: pd.DataFrame) -> pd.Series:
+    """Rows whose studied layer shares depths with a reference layer of the block that states its own."""
+    inside = pd.Series(False, index=given.index)
+    for _, block in given.groupby("entry", sort=False):
+        top, bot = (block[name].to_numpy()[:, None] for name in ("top", "bot"))
+        shares = (top < block["ref_bot"].to_numpy()) & (bot > block["ref_top"].to_numpy())
+        inside[block.index] = np.asarray(shares.any(axis=1))
+    return inside
 
 
 def with_layers(profiles: pd.DataFrame, study: pd.DataFrame, log: Log) -> pd.DataFrame:

@@ -129,7 +129,7 @@ def alexander(carbon: Float[np.ndarray, "layer"]) -> Float[np.ndarray, "layer"]:
     >>> alexander(np.array([25.0]))
     array([1.173])
     """
-    return ALEXANDER_A - ALEXANDER_B * np.sqrt(carbon)
+    return ALEXANDER_A - ALEXANDER_B * np.sqrt(np.where(carbon >= 0, carbon, np.nan))
 
 
 @dataclass(frozen=True)

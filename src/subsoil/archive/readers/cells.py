@@ -15,6 +15,7 @@ from subsoil.errors import UnreadableFile
 
 MISSING = frozenset({"", "na", "n/a", "nan", "nd", "n.d.", "none", "null", "-", "–", ".", "?"})
 HEADER_WITHIN_ROWS = 60
+NUMBERS_OF_DATA = 3  # a row above the header with as many numbers is data out of place
 LARGEST = 1e12  # no quantity of a soil comes near
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,(\d{1,2}|\d{4,})")  # 1,234 may be a thousand: not repaired
 _FALSE, _TRUE = ("false", "no", "0"), ("true", "yes", "1")
@@ -40,6 +41,7 @@ CELL_RULES = {
         Rule("infinite", "warning", "infinite or beyond any measurement: the cell counts as missing"),
         Rule("decimal-comma", "warning", "decimal comma in a text cell: read as a decimal point"),
         Rule("not-yes-or-no", "warning", "yes or no was expected; the cell counts as missing"),
+        Rule("above-header", "error", "a row of numbers above the row of titles; it is not used"),
         Rule(
             "cells-beyond-header",
             "warning",
@@ -111,28 +113,31 @@ def is_missing(cell: object) -> bool:
 
 
 def find_header(sheet: Sheet, titles: Iterable[str]) -> int:
-    """Index of the header: of the first rows the one with the most known titles, the last of equals.
-
-    Returns -1 where no row holds any.
-    """
+    """Index of the header: the first of the rows with the most known titles; -1 where no row holds any."""
     wanted = set(titles)
     counts = [len(wanted & {plain(c) for c in row}) for row in sheet.rows[:HEADER_WITHIN_ROWS]]
     best = max(counts, default=0)
-    return len(counts) - 1 - counts[::-1].index(best) if best else -1
+    return counts.index(best) if best else -1
 
 
 def make_grid(sheet: Sheet, header: int, keys: list[str], log: Log, skip: int = 0) -> Grid:
-    """The rows under a header and ``skip`` more, rows without any cell left out.
+    """The rows under a header and ``skip`` more, without empty ones and repetitions of the header.
 
     ``keys`` name the columns, "" leaves one out.
     """
     width = len(keys)
     check_extent(f"{log.file} {sheet.name}".strip(), len(sheet.rows), width)
+    for i, row in enumerate(sheet.rows[:header], start=1):
+        if sum(isinstance(c, float | int) for c in row) >= NUMBERS_OF_DATA:
+            log.add("above-header", i)
+    titles_row = [plain(c) for c in sheet.rows[header]]
     body, rows = [], []
     for i, row in enumerate(sheet.rows[header + 1 + skip :], start=header + skip + 2):
-        if any(not (isinstance(c, str) and not c.strip()) and c is not None for c in row):
-            if any(not is_missing(c) for c in row[width:]):
-                log.add("cells-beyond-header", i, letters(width), row[width])
+        full = any(not (isinstance(c, str) and not c.strip()) and c is not None for c in row)
+        if full and not _repeats(row, titles_row):
+            beyond = next((j for j, c in enumerate(row) if j >= width and not is_missing(c)), None)
+            if beyond is not None:
+                log.add("cells-beyond-header", i, letters(beyond), row[beyond])
             body.append(row[:width] + [""] * (width - len(row)))
             rows.append(i)
     frame = pd.DataFrame(body, columns=range(width), dtype=object)
@@ -140,6 +145,14 @@ def make_grid(sheet: Sheet, header: int, keys: list[str], log: Log, skip: int = 
     titles = {keys[j]: str(sheet.rows[header][j]).strip() for j in kept}
     frame = frame[kept].set_axis([keys[j] for j in kept], axis=1)
     return Grid(frame, np.array(rows, dtype=int), titles)
+
+
+def _repeats(row: list, titles: list[str]) -> bool:
+    """Whether a row says the header again: most of its cells are words of their own column's title."""
+    said = [
+        (plain(c), titles[j]) for j, c in enumerate(row[: len(titles)]) if isinstance(c, str) and c.strip()
+    ]
+    return len(said) > 1 and 2 * sum(a == b for a, b in said) > len(row)
 
 
 def need(file: str, sheet: str, found: Iterable[str], required: Mapping[str, str], expected: str) -> None:

@@ -29,7 +29,7 @@ from subsoil.archive.readers.cells import (
     words,
 )
 from subsoil.archive.readers.israd_tables import OTHER_TABLES, TELLING, from_israd, table_of
-from subsoil.archive.schema import KEYS, TABLES, Archive, add_flag, rejects_frame
+from subsoil.archive.schema import KEYS, TABLES, Archive, add_flag, rejects_frame, typed
 from subsoil.archive.workbook import Book, Sheet
 from subsoil.constants import RADIOCARBON_BASE_YEAR
 from subsoil.variables import variables
@@ -141,6 +141,13 @@ def _parts(books: list[Book]) -> list[Part]:
     return found
 
 
+def _description_rows(part: Part, skipped: int) -> int:
+    """How many of the rows that may describe the columns do: those without any number."""
+    below = part.sheet.rows[part.header + 1 :][:skipped]
+    numeric = [any(isinstance(c, float | int) or _is_number(str(c)) for c in row) for row in below]
+    return next((i for i, data in enumerate(numeric) if data), len(numeric))
+
+
 def _described(site: Part) -> int:
     """How many rows under the headers describe the columns: in the site sheet, words for a latitude."""
     titles = [plain(t) for t in site.sheet.rows[site.header]]
@@ -155,16 +162,16 @@ def _is_number(cell: str) -> bool:
 
 
 def _frame(part: Part, skipped: int, log: Log) -> pd.DataFrame:
-    """One table with its columns typed, ``src_row`` among them."""
+    """One table with all columns of the schema; ``src_row`` is the row of the sheet."""
     names = {plain(name): name for name in variables()}
     keys = []
     for title in part.sheet.rows[part.header]:
         name = names.get(plain(title), str(title).strip())
         keys.append("" if name in keys or not _kept(name, part.header + 1, log) else name)
     need(part.file, part.sheet.name, keys, {k: k for k in KEYS[part.table]}, EXPECTED)
-    grid = make_grid(part.sheet, part.header, keys, log, skipped)
+    grid = make_grid(part.sheet, part.header, keys, log, _description_rows(part, skipped))
     columns = {key: _column(grid, key, log) for key in grid.titles}
-    return pd.DataFrame({**columns, "src_row": grid.rows.astype(float)})
+    return typed(part.table, pd.DataFrame({**columns, "src_row": grid.rows.astype(float)}))
 
 
 def _kept(title: str, row: int, log: Log) -> bool:
@@ -194,7 +201,6 @@ def _column(grid: Grid, key: str, log: Log) -> "pd.Series | np.ndarray":
 def _repair(frames: dict[str, pd.DataFrame], logs: dict[str, Log]) -> None:
     """Run every rule on the typed tables, in place of their columns."""
     layer, profile = frames["layer"], frames["profile"]
-    layer["flags"] = layer["flags"].fillna("") if "flags" in layer else ""
     _empty_false_errors(layer, "lyr", layer["lyr_obs_date_y"], logs["layer"])
     if "fraction" in frames:
         fraction = frames["fraction"]
@@ -202,7 +208,7 @@ def _repair(frames: dict[str, pd.DataFrame], logs: dict[str, Log]) -> None:
     joined = layer[KEYS_OF_PROFILE].merge(
         profile.drop_duplicates(KEYS_OF_PROFILE), how="left", on=KEYS_OF_PROFILE
     )
-    organic = _says_yes(layer, "lyr_all_org_neg") | _says_yes(joined, "pro_peatland")
+    organic = layer["lyr_all_org_neg"].eq("yes") | joined["pro_peatland"].eq("yes")
     treated = joined["pro_treatment"].eq("treatment")
     for rule, rows in (("organic-surface", organic), ("treated-soil", treated)):
         layer["flags"] = add_flag(layer["flags"], rows, rule)
@@ -212,27 +218,20 @@ def _repair(frames: dict[str, pd.DataFrame], logs: dict[str, Log]) -> None:
     _note_entries(frames, logs["metadata"])
 
 
-def _says_yes(table: pd.DataFrame, column: str) -> pd.Series:
-    return table[column].eq("yes") if column in table else pd.Series(False, index=table.index)
-
-
 def _note(rule: str, table: pd.DataFrame, rows: pd.Series, column: str, log: Log) -> None:
     log.add_rows(rule, table["src_row"], rows.to_numpy(bool), column, table[column][rows])
 
 
 def _empty_false_errors(table: pd.DataFrame, prefix: str, year: pd.Series, log: Log) -> None:
     """Empty errors that equal (F exp(k (1950 - year)) - 1) 1000, which the package filled in."""
-    modern = f"{prefix}_fraction_modern"
-    if modern not in table:
-        return
-    computed = (table[modern] * np.exp(FILL_DECAY_PER_YR * (RADIOCARBON_BASE_YEAR - year)) - 1) * 1000
+    modern = table[f"{prefix}_fraction_modern"]
+    computed = (modern * np.exp(FILL_DECAY_PER_YR * (RADIOCARBON_BASE_YEAR - year)) - 1) * 1000
     for column in (f"{prefix}_14c_sigma", f"{prefix}_14c_sd"):
-        if column in table:
-            false = (table[column] - computed).abs() <= FILL_TOLERANCE_PERMIL
-            _note("error-from-modern", table, false, column, log)
-            table[column] = table[column].mask(false)
-            if "flags" in table:
-                table["flags"] = add_flag(table["flags"], false & ~_flagged(table), "error-from-modern")
+        false = (table[column] - computed).abs() <= FILL_TOLERANCE_PERMIL
+        _note("error-from-modern", table, false, column, log)
+        table[column] = table[column].mask(false)
+        if "flags" in table:
+            table["flags"] = add_flag(table["flags"], false & ~_flagged(table), "error-from-modern")
 
 
 def _flagged(table: pd.DataFrame) -> pd.Series:
@@ -248,8 +247,6 @@ def _name_sites(layer: pd.DataFrame, log: Log) -> None:
 
 def _compare_places(site: pd.DataFrame, profile: pd.DataFrame, log: Log) -> None:
     """Site and profile more than a degree apart; the same place but for the sign of the longitude."""
-    if not {"pro_lat", "pro_long"} <= set(profile) or not {"site_lat", "site_long"} <= set(site):
-        return
     keys = list(KEYS["site"])
     both = profile.merge(site.drop_duplicates(keys), how="left", on=keys)
     north = (both["pro_lat"] - both["site_lat"]).abs()
@@ -269,9 +266,7 @@ def _note_entries(frames: dict[str, pd.DataFrame], log: Log) -> None:
         metadata[column] = metadata[column].str.replace(ADDRESS, "(address)", regex=True)
     data = set(frames["layer"]["entry_name"]) | set(frames["profile"]["entry_name"])
     _note("lone-metadata", metadata, ~metadata["entry_name"].isin(data), "entry_name", log)
-    if "doi" in metadata:
-        placeholder = metadata["doi"].str.lower().eq("israd")
-        _note("doi-unknown", metadata, placeholder, "doi", log)
-        metadata["doi"] = metadata["doi"].mask(placeholder)
-    if "compilation_doi" in metadata:
-        _note("from-compilation", metadata, metadata["compilation_doi"].eq(HE_2016), "compilation_doi", log)
+    placeholder = metadata["doi"].str.lower().eq("israd")
+    _note("doi-unknown", metadata, placeholder, "doi", log)
+    metadata["doi"] = metadata["doi"].mask(placeholder)
+    _note("from-compilation", metadata, metadata["compilation_doi"].eq(HE_2016), "compilation_doi", log)
