@@ -20,12 +20,17 @@ COMMANDS = ("study", "fetch", "check", "template", "fractions", "ages", "report"
 REJECTS = pd.DataFrame(
     {
         "file": "mine.csv", "sheet": "layer", "row": [4, 9, 12], "column": "lyr_bot", "rule": "depthLogic",
-        "value": ["3", None, "5"], "severity": ["error", "warning", "note"], "message": ["bottom above top", "b", "c"],
+        "value": ["3", None, "5"], "severity": ["error", "warning", "note"],
+        "message": ["bottom above top", "b", "c"],
     }
 )  # fmt: skip
 FRACTIONS = pd.DataFrame(
-    {"profile_id": ["N001/P1"], "f_new": [0.25], "f_new_lower": [0.2], "study_id": ["Dalal 2005"]}
-)
+    [["N001/P1", 0.0, 5.0, 20.0, 0.25, 0.2, 0.3, "isotopes", "Dalal 2005"]],
+    columns=[
+        "profile_id", "layer_top", "layer_bottom", "labelling_years", "f_new", "f_new_lower", "f_new_upper",
+        "method", "study_id",
+    ],
+)  # fmt: skip
 
 
 def archive(rejects: pd.DataFrame) -> SimpleNamespace:
@@ -177,7 +182,7 @@ def test_report_of_a_file_instead_of_a_folder(run: Run, mine: str) -> None:
         (errors.ChecksumMismatch("expected a, found b"), 4, "found b"),
         (errors.MissingExtra("pip install 'subsoil[age]'"), 5, "pip install"),
         (errors.NotConverged("R-hat 1.2"), 6, "R-hat"),
-        (PermissionError(13, "Permission denied", "/out"), 7, "Permission denied: '/out'"),
+        (PermissionError(13, "Permission denied", "/out"), 7, "Permission denied: /out"),
         (OSError(28, "No space left on device"), 7, "No space left"),
         (MemoryError(), 7, "memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
@@ -266,7 +271,7 @@ def test_fractions(
     assert "1 layers written" in err
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     shown = run("fractions", mine)[1]
-    assert "f_new_lower" in shown
+    assert all(text in shown for text in ("N001/P1", "0–5", "0.25", "0.3"))
     assert "study_id" not in shown
 
 
@@ -313,3 +318,17 @@ def test_a_closed_pipe_is_no_error() -> None:
     command = f'{sys.executable} -c "{code}" | head -n 1; exit ${{PIPESTATUS[0]}}'
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (0, "x\n", "")
+
+
+def test_many_findings_are_shown_by_rule(
+    run: Run, pipeline: ModuleType, mine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    pipeline.check = lambda path, reader: archive(pd.concat([REJECTS] * 40))
+    code, out, err = run("check", mine)
+    assert code == 1
+    assert out.count("depthLogic") == 2
+    assert "and 35 more" in out
+    assert "--csv` lists each row" in err
+    assert len(run("check", mine, "--csv")[1].splitlines()) == 121

@@ -38,11 +38,7 @@ Exit codes:
 REFUSED, DEFECT, INTERRUPTED = 7, 70, 130
 STUDY = "balesdent2018"
 RESULTS = Path("out") / STUDY
-SEVERITIES = ("error", "warning", "note")
-SHOWN_FRACTIONS = (
-    "profile_id", "layer_top", "layer_bottom", "labelling_years",
-    "f_new", "f_new_lower", "f_new_upper", "method", "flags",
-)  # fmt: skip
+LISTED = 40  # findings; more are shown by rule
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # wherever this release of typer keeps it
 
 app = typer.Typer(
@@ -129,12 +125,17 @@ def check(
     The exit code is 1 if a row cannot be used.
     """
     from subsoil import pipeline
+    from subsoil.report.findings import SEVERITIES, by_rule
 
     archive = pipeline.check(file, reader=reader)
     rejects, plain = archive.rejects, _plain(as_csv)
     counts = {severity: int((rejects["severity"] == severity).sum()) for severity in SEVERITIES}
     shown = rejects if notes or plain else rejects[rejects["severity"] != "note"]
-    _print_table(shown, plain, "Findings")
+    if not plain and len(shown) > LISTED:
+        shown = by_rule(shown)
+        _say(f"The findings by rule; `subsoil check {file} --csv` lists each row.")
+    one_file = not plain and "file" in shown and shown["file"].nunique() < 2
+    _print_table(shown.drop(columns="file") if one_file else shown, plain, "Findings")
     _say(f"{len(archive.profile)} profiles, {len(archive.layer)} layers read; " + _counted(counts))
     raise typer.Exit(1 if counts["error"] else 0)
 
@@ -170,8 +171,7 @@ def fractions(
     if out:
         _say(f"{len(table)} layers written to {out}")
     else:
-        columns = [name for name in SHOWN_FRACTIONS if name in table]
-        _print_table(table if plain else table[columns], plain, "Fraction of new carbon (1 = all new)")
+        _print_table(table if plain else _layers(table), plain, "Fraction of new carbon (1 = all new)")
 
 
 @app.command()
@@ -300,6 +300,25 @@ def _draw_table(table: "DataFrame", title: str) -> None:
     Console().print(drawn)
 
 
+def _layers(table: "DataFrame") -> "DataFrame":
+    """The columns of new carbon that fit a terminal."""
+    from pandas import DataFrame
+
+    columns = {
+        "profile": table["profile_id"],
+        "cm": [
+            f"{top:g}–{bottom:g}"
+            for top, bottom in zip(table["layer_top"], table["layer_bottom"], strict=True)
+        ],
+        "years": table["labelling_years"],
+        "f_new": table["f_new"],
+        "from": table["f_new_lower"],
+        "to": table["f_new_upper"],
+        "method": table["method"],
+    }
+    return DataFrame(columns)
+
+
 def _cell(value: object) -> str:
     if value is None or value != value:  # NaN is the only value unlike itself
         return ""
@@ -340,7 +359,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:
-        return _complain(error, REFUSED)
+        return _complain(f"{error.strerror or error}: {error.filename or 'the system refused'}", REFUSED)
     except MemoryError:
         return _complain("out of memory; close other programs or use --quick", REFUSED)
     except Exception as error:  # the one edge where a defect becomes a line

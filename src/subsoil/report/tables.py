@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from subsoil.report.figures.drivers import CROP, JOINT, asked
+from subsoil.report.findings import by_rule
 from subsoil.report.headline import difference, held, title
 from subsoil.report.quantities import NOTHING, effect, interval, number, printed_unit, quantity
 from subsoil.report.results import AS_WRITTEN, Results
@@ -15,8 +16,6 @@ from subsoil.report.results import AS_WRITTEN, Results
 BY_LAYER = "crop by layer"
 R_HAT_LIMIT, ESS_LIMIT = 1.01, 400
 VERDICTS = {"agrees": ("✓", "good"), "disagrees": ("✗", "bad")}
-SEVERITIES = ("error", "warning", "note")
-EXAMPLES = 5  # rows named for each rule
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,8 @@ def claims(results: Results) -> Table:
         sign, kind = VERDICTS.get(row["agrees"], ("○", ""))
         factor, unit, per = effect(row["unit"])
         ends = interval(row["lower"] * factor, row["upper"] * factor)
-        value = f"{number(row['value'] * factor)} {printed_unit(unit)} {per}".strip()
+        words = "times" if unit == "ratio" else f"{printed_unit(unit)} {per}"
+        value = f"{number(row['value'] * factor)} {words}".strip()
         rows.append(
             (
                 Cell(f"{row['claim']} ({_place(row['where_stated'])})"),
@@ -230,23 +230,16 @@ def diagnostics(results: Results) -> Table:
 
 def rejects(results: Results) -> Table:
     """The findings on the data, one line for each rule, the severest first."""
-    table = results["rejects"]
-    order = (
-        table["severity"].map({name: place for place, name in enumerate(SEVERITIES)}).fillna(len(SEVERITIES))
-    )
-    rows = []
-    for (_, severity, rule), part in table.assign(order=order).groupby(["order", "severity", "rule"]):
-        named = [f"{sheet} {row}".strip() for sheet, row in zip(part["sheet"], part["row"], strict=True)]
-        more = f" and {len(part) - EXAMPLES} more" if len(part) > EXAMPLES else ""
-        rows.append(
-            (
-                Cell(str(severity), kind="bad" if severity == "error" else ""),
-                Cell(str(rule)),
-                _plain(len(part)),
-                Cell(", ".join(named[:EXAMPLES]) + more),
-                Cell(part["message"].iloc[0]),
-            )
+    rows = [
+        (
+            Cell(row["severity"], kind="bad" if row["severity"] == "error" else ""),
+            Cell(row["rule"]),
+            _plain(row["rows"]),
+            Cell(row["where"]),
+            Cell(row["message"]),
         )
+        for _, row in by_rule(results["rejects"]).iterrows()
+    ]
     heads = ("Severity", "Rule", "Rows", "Where (sheet and row)", "What it means (first row)")
     return Table("Findings on the data, by rule", heads, frozenset({2}), tuple(rows), "rejects.csv")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from subsoil.report import style
+from subsoil.report import bars, style
 from subsoil.report.drawing import Drawing, Panel
 from subsoil.report.quantities import effect, interval, joined, number
 from subsoil.report.results import Results
@@ -72,14 +72,16 @@ def asked(table: pd.DataFrame, question: str) -> pd.DataFrame:
 
 def _forest(ax: "Axes", rows: pd.DataFrame) -> None:
     terms, methods = list(rows["term"].unique()), list(rows["method"].unique())
+    factors = rows["unit"].map(lambda unit: effect(unit)[0])
+    ends = rows[["lower", "upper"]].mul(factors, axis=0)
+    ax.set_xlim(*bars.limits([*rows["estimate"] * factors, 0.0], ends))
     offsets = np.linspace(-SPREAD / 2, SPREAD / 2, len(methods)) if len(methods) > 1 else [0.0]
     for method, offset, colour, mark in zip(methods, offsets, style.SERIES, style.MARKS, strict=False):
         part = rows[rows["method"] == method]
-        factor = part["unit"].map(lambda unit: effect(unit)[0])
-        value, low, high = (part[name] * factor for name in ("estimate", "lower", "upper"))
+        value, low, high = (part[name] * factors[part.index] for name in ("estimate", "lower", "upper"))
         y = np.array([terms.index(term) for term in part["term"]]) + offset
         clear = (low > 0) | (high < 0)
-        ax.hlines(y, low, high, color=colour, linewidth=1.8)
+        bars.draw(ax, y, low, high, colour)
         ax.plot(value, y, mark, color=colour, markerfacecolor=style.PAPER, markersize=6, label=method)
         ax.plot(value[clear], y[clear], mark, color=colour, markersize=6)
     ax.axvline(0, color=style.MUTED, linewidth=1)
@@ -92,14 +94,14 @@ def _forest(ax: "Axes", rows: pd.DataFrame) -> None:
 
 def _ratios(ax: "Axes", rows: pd.DataFrame) -> None:
     methods = list(rows["method"].unique())
+    ax.set_xscale("log")
+    ax.set_xlim(*RATIOS)
     for place, (method, colour, mark) in enumerate(zip(methods, style.SERIES, style.MARKS, strict=False)):
         part = rows[rows["method"] == method].sort_values("depth")
         depth = part["depth"] + 2.2 * (place - (len(methods) - 1) / 2)
-        ax.hlines(depth, part["lower"], part["upper"], color=colour, linewidth=1.6)
+        bars.draw(ax, depth, part["lower"], part["upper"], colour)
         ax.plot(part["estimate"], depth, mark, color=colour, markersize=5, label=method)
     ax.axvline(1, color=style.MUTED, linewidth=1)
-    ax.set_xscale("log")
-    ax.set_xlim(*RATIOS)
     ticks = (0.2, 0.5, 1, 2, 5)
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()

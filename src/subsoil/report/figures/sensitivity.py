@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from subsoil.report import style
+from subsoil.report import bars, style
 from subsoil.report.drawing import Drawing, Panel
 from subsoil.report.headline import title
 from subsoil.report.quantities import number, printed_unit, scale
@@ -67,16 +67,17 @@ def _places(rows: pd.DataFrame) -> list[tuple[float, str, bool]]:
 
 def _options(ax: "Axes", rows: pd.DataFrame, unit: str, ours: float, published: float) -> None:
     factor, lines = scale(unit), _places(rows)
+    values, ends = [*rows["value"], ours, published], rows[["lower", "upper"]]
+    ax.set_xlim(*bars.limits(np.multiply(values, factor), ends * factor))
     places = iter([place for place, _, heading in lines if not heading])
     for number_, (_, part) in enumerate(rows.groupby("choice", sort=False)):
         y = [next(places) for _ in range(len(part))]
         colour, mark = style.SERIES[number_ % len(style.SERIES)], style.MARKS[number_ % len(style.MARKS)]
-        ax.hlines(y, part["lower"] * factor, part["upper"] * factor, color=colour, linewidth=1.8)
+        bars.draw(ax, y, part["lower"] * factor, part["upper"] * factor, colour)
         ax.plot(part["value"] * factor, y, mark, color=colour, markersize=5)
     for value, dash in ((ours, "-"), (published, "--")):
         if math.isfinite(value):
             ax.axvline(value * factor, color=style.MUTED, linestyle=dash, linewidth=1, zorder=0)
-    ax.set_xlim(*_limits(rows, [ours, published], factor))
     ax.set_yticks([place for place, _, _ in lines], [text for _, text, _ in lines])
     for label, (_, _, heading) in zip(ax.get_yticklabels(), lines, strict=True):
         label.set_fontweight("bold" if heading else "normal")
@@ -84,19 +85,6 @@ def _options(ax: "Axes", rows: pd.DataFrame, unit: str, ours: float, published: 
     ax.set_ylim(lines[-1][0] + 0.7, -0.7)
     ax.grid(False, axis="y")
     ax.set_xlabel(f"{title(str(rows['name'].iloc[0]), short=True)} ({printed_unit(unit)})")
-
-
-def _limits(rows: pd.DataFrame, lines: list[float], factor: float) -> tuple[float, float]:
-    """An axis that holds every value and most of every bar: an endless bar must not squeeze the values."""
-    values = np.array([*rows["value"], *lines])
-    low, high = np.nanmin(values[np.isfinite(values)]), np.nanmax(values[np.isfinite(values)])
-    ends = rows[["lower", "upper"]].to_numpy().ravel()
-    ends = ends[np.isfinite(ends)]
-    room = max(high - low, 1e-9 + 0.02 * abs(high))
-    low_end = max(ends.min(initial=low), low - 1.5 * room)
-    high_end = min(ends.max(initial=high), high + 1.5 * room)
-    margin = 0.04 * (high_end - low_end)
-    return (low_end - margin) * factor, (high_end + margin) * factor
 
 
 def _moved(name: str, rows: pd.DataFrame, unit: str) -> str:
