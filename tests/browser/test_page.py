@@ -80,7 +80,7 @@ def test_text_keeps_its_contrast(seen: Any) -> None:
 
 def test_sorts_by_value_not_by_text(seen: Any) -> None:
     values = [float(value) for value in seen.measured["sorted"]]
-    assert len(values) == 8
+    assert len(values) == 9
     assert values == sorted(values)
 
 

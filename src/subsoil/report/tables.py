@@ -53,7 +53,7 @@ def headline(results: Results) -> Table:
             _number(row["value"], row["unit"]),
             Cell(interval(row["lower"], row["upper"], row["unit"]) or NOTHING),
             _number(row["published"], row["unit"]),
-            Cell(difference(row) or NOTHING, str(row["value"] - row["published"])),
+            Cell(difference(row) or NOTHING, _key(row["value"] - row["published"])),
             Cell(held(row) or NOTHING),
             _plain(row["n"]),
             Cell(_place(row["source"])),
@@ -152,7 +152,7 @@ def claims(results: Results) -> Table:
             (
                 Cell(f"{row['claim']} ({_place(row['where_stated'])})"),
                 Cell(f"{sign} {row['agrees']}", row["agrees"], kind),
-                Cell(f"{value} ({ends})" if ends else value, str(row["value"])),
+                Cell(f"{value} ({ends})" if ends else value, _key(row["value"])),
                 Cell(row["how"]),
             )
         )
@@ -212,9 +212,11 @@ def diagnostics(results: Results) -> Table:
                 Cell(row["parameter"]),
                 _plain(row["mean"]),
                 _plain(row["sd"]),
-                Cell(number(row["r_hat"], 4), str(row["r_hat"]), "bad" if row["r_hat"] > R_HAT_LIMIT else ""),
-                Cell(number(row["ess_bulk"], 4), str(row["ess_bulk"]), "bad" if low_ess else ""),
-                Cell(number(row["ess_tail"], 4), str(row["ess_tail"]), "bad" if low_ess else ""),
+                Cell(
+                    number(row["r_hat"], 4), _key(row["r_hat"]), "bad" if row["r_hat"] > R_HAT_LIMIT else ""
+                ),
+                Cell(number(row["ess_bulk"], 4), _key(row["ess_bulk"]), "bad" if low_ess else ""),
+                Cell(number(row["ess_tail"], 4), _key(row["ess_tail"]), "bad" if low_ess else ""),
             )
         )
     heads = ("Parameter", "Mean", "SD", "R-hat", "ESS, bulk", "ESS, tail")
@@ -293,13 +295,22 @@ def _place(source: str) -> str:
 
 
 def _number(value: float, unit: str) -> Cell:
-    return Cell(quantity(value, unit), str(value))
+    return Cell(quantity(value, unit), _key(value))
+
+
+def _key(value: float) -> str:
+    """What a cell is sorted by, in the words of the page's script.
+
+    >>> _key(1.5), _key(float("inf")), _key(float("nan"))
+    ('1.5', 'Infinity', '')
+    """
+    return str(float(value)).replace("inf", "Infinity").replace("nan", "")
 
 
 def _plain(value: Any) -> Cell:
     """A number without unit; nothing where it is absent."""
     known = pd.to_numeric(value, errors="coerce") if value is not None else float("nan")
-    return Cell(number(float(known), 4 if abs(known) >= 1000 else 3), str(known))
+    return Cell(number(float(known), 4 if abs(known) >= 1000 else 3), _key(float(known)))
 
 
 Needs = Mapping[str, tuple[str, ...]]
