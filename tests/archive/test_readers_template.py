@@ -163,6 +163,15 @@ def test_a_reference_dug_nearby_belongs_to_the_site_of_its_pair(small_template: 
     assert archive.rejects.empty
 
 
+def test_a_second_sheet_of_a_kind_is_told(small_template: Book) -> None:
+    copy = Sheet("layers (2)", small_template.sheets["layers"].rows)
+    archive = template.read(Book("x.xlsx", {**small_template.sheets, "layers (2)": copy}))
+    assert archive.rejects[["sheet", "rule", "severity"]].to_numpy().tolist() == [
+        ["layers (2)", "sheet-not-used", "error"]
+    ]
+    assert len(archive.layer) == 4
+
+
 def test_an_empty_template_and_a_lacking_column_are_told(small_template: Book, edited: Edit) -> None:
     with pytest.raises(UnreadableFile, match="fill its rows in"):
         template.read(edited(small_template, "layers", lambda rows: rows[:1]))

@@ -67,17 +67,20 @@ def open_book(path: str | Path) -> Book:
 
 
 def _content(path: Path) -> bytes:
-    if not path.is_file():
-        raise UnreadableFile(f"{path}: no such file")
-    size = path.stat().st_size
-    if size == 0:
-        raise UnreadableFile(f"{path.name} is empty")
-    if size > MAX_FILE_BYTES:
-        raise UnreadableFile(f"{path.name} has {size >> 20} MB; at most {MAX_FILE_BYTES >> 20} MB are read")
     try:
-        return path.read_bytes()
+        if not path.is_file():
+            raise UnreadableFile(f"{path}: no such file")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise UnreadableFile(
+                f"{path.name} has {size >> 20} MB; at most {MAX_FILE_BYTES >> 20} MB are read"
+            )
+        content = path.read_bytes()
     except OSError as error:
         raise UnreadableFile(f"{path.name} cannot be read: {error.strerror}") from error
+    if not content:
+        raise UnreadableFile(f"{path.name} is empty")
+    return content
 
 
 def _disarm(file: str, sheet: Sheet) -> list[Reject]:

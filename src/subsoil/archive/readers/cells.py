@@ -18,6 +18,7 @@ HEADER_WITHIN_ROWS = 60
 NUMBERS_OF_DATA = 3  # a row above the header with as many numbers is data out of place
 LARGEST = 1e12  # no quantity of a soil comes near
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,(\d{1,2}|\d{4,})")  # 1,234 may be a thousand: not repaired
+_PLAIN_NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)?\s*")
 _FALSE, _TRUE = ("false", "no", "0"), ("true", "yes", "1")
 
 
@@ -47,6 +48,7 @@ CELL_RULES = {
             "warning",
             "the row has more cells than the header: is a delimiter unquoted?",
         ),
+        Rule("sheet-not-used", "error", "a second sheet of the same kind; only the first is used"),
         Rule("unknown-column", "note", "a column that the reader does not know: kept as it is or left out"),
         Rule("key-missing", "error", "the row names no profile; it is not used"),
         Rule("key-repeated", "error", "a second row with the same key; only the first is used"),
@@ -112,6 +114,15 @@ def is_missing(cell: object) -> bool:
     return cell is None or cell != cell or (isinstance(cell, str) and cell.strip().lower() in MISSING)
 
 
+def is_number(cell: object) -> bool:
+    """Whether a cell is plainly a number, as a number or as its text.
+
+    >>> is_number("-25.3"), is_number("about 3"), is_number("")
+    (True, False, False)
+    """
+    return isinstance(cell, float | int) or (isinstance(cell, str) and bool(_PLAIN_NUMBER.fullmatch(cell)))
+
+
 def find_header(sheet: Sheet, titles: Iterable[str]) -> int:
     """Index of the header: the first of the rows with the most known titles; -1 where no row holds any."""
     wanted = set(titles)
@@ -128,7 +139,7 @@ def make_grid(sheet: Sheet, header: int, keys: list[str], log: Log, skip: int = 
     width = len(keys)
     check_extent(f"{log.file} {sheet.name}".strip(), len(sheet.rows), width)
     for i, row in enumerate(sheet.rows[:header], start=1):
-        if sum(isinstance(c, float | int) for c in row) >= NUMBERS_OF_DATA:
+        if sum(map(is_number, row)) >= NUMBERS_OF_DATA:
             log.add("above-header", i)
     titles_row = [plain(c) for c in sheet.rows[header]]
     body, rows = [], []
@@ -153,6 +164,13 @@ def _repeats(row: list, titles: list[str]) -> bool:
         (plain(c), titles[j]) for j, c in enumerate(row[: len(titles)]) if isinstance(c, str) and c.strip()
     ]
     return len(said) > 1 and 2 * sum(a == b for a, b in said) > len(row)
+
+
+def repeated_sheet(file: str, sheet: Sheet) -> Reject:
+    """The reject for a second sheet of one kind."""
+    log = Log(file, sheet.name, CELL_RULES)
+    log.add("sheet-not-used", 1, "", sheet.name)
+    return log.rejects[0]
 
 
 def need(file: str, sheet: str, found: Iterable[str], required: Mapping[str, str], expected: str) -> None:

@@ -21,10 +21,12 @@ from subsoil.archive.readers.cells import (
     Rule,
     find_header,
     is_missing,
+    is_number,
     make_grid,
     need,
     numbers,
     plain,
+    repeated_sheet,
     truths,
     words,
 )
@@ -95,11 +97,13 @@ def read(books: list[Book]) -> Archive:
     UnreadableFile
         A table without which nothing can be read, or one of its keys, is absent.
     """
-    parts = {part.table: part for part in reversed(_parts(books))}
+    found = _parts(books)
+    parts = {part.table: part for part in reversed(found)}
     name = books[0].file if len(books) == 1 else "the folder"
     need(name, "", parts, {table: f"entry_name of table {table}" for table in TABLES[:4]}, EXPECTED)
     skipped = _described(parts["site"])
     rejects = [reject for book in books for reject in book.rejects]
+    rejects += [repeated_sheet(part.file, part.sheet) for part in found if part is not parts[part.table]]
     frames = {}
     for table, part in parts.items():
         log = Log(part.file, part.sheet.name, RULES)
@@ -144,8 +148,7 @@ def _parts(books: list[Book]) -> list[Part]:
 def _description_rows(part: Part, skipped: int) -> int:
     """How many of the rows that may describe the columns do: those without any number."""
     below = part.sheet.rows[part.header + 1 :][:skipped]
-    numeric = [any(isinstance(c, float | int) or _is_number(str(c)) for c in row) for row in below]
-    return next((i for i, data in enumerate(numeric) if data), len(numeric))
+    return next((i for i, row in enumerate(below) if any(map(is_number, row))), len(below))
 
 
 def _described(site: Part) -> int:
@@ -154,11 +157,7 @@ def _described(site: Part) -> int:
     column = titles.index("site_lat")
     below = site.sheet.rows[site.header + 1 :][:DESCRIPTION_ROWS]
     cells = [row[column] if column < len(row) else "" for row in below]
-    return sum(isinstance(c, str) and not is_missing(c) and not _is_number(c) for c in cells)
-
-
-def _is_number(cell: str) -> bool:
-    return bool(re.fullmatch(r"[+-]?\d+([.,]\d+)?", cell.strip()))
+    return sum(isinstance(c, str) and not is_missing(c) and not is_number(c) for c in cells)
 
 
 def _frame(part: Part, skipped: int, log: Log) -> pd.DataFrame:

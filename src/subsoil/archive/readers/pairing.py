@@ -19,7 +19,6 @@ from jaxtyping import Float
 from subsoil.archive.readers.cells import Log, Rule
 from subsoil.archive.schema import add_flag
 from subsoil.constants import CM_PER_M
-from subsoil.depth import overlap
 
 RULES = {
     rule.name: rule
@@ -77,6 +76,8 @@ def pair_references(layer: pd.DataFrame, profile: pd.DataFrame, log: Log) -> pd.
 
 def _paired(layer: pd.DataFrame, study: pd.DataFrame, reference: pd.DataFrame | None) -> dict[str, pd.Index]:
     """Write the reference's values into ``layer``; which of its rows meet which rule."""
+    from subsoil.depth import overlap  # its splines take a second to load, which most files do not need
+
     if study.empty:
         return {}
     if reference is None:

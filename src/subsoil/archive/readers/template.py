@@ -6,7 +6,8 @@ thickness; the reference is brought to the depths of the study layers (``pairing
 repeated rows and plausibility are the matter of validation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from subsoil.archive.readers.cells import (
     need,
     numbers,
     plain,
+    repeated_sheet,
     truths,
     words,
 )
@@ -44,7 +46,7 @@ from subsoil.archive.readers.vocabulary import (
     photosynthesis,
     site_names,
 )
-from subsoil.archive.schema import Archive, rejects_frame, typed
+from subsoil.archive.schema import Archive, Reject, rejects_frame, typed
 from subsoil.archive.workbook import Book, Sheet
 from subsoil.errors import UnreadableFile
 from subsoil.isotopes import spread
@@ -90,8 +92,8 @@ RULES = {
 
 def fits(book: Book) -> bool:
     """Whether a book is the template: its titles are those of the sheets it writes."""
-    roles = _roles(book)
-    return FLAT in roles or {PROFILE_SHEET, LAYER_SHEET} <= set(roles)
+    roles = {role for role, _ in _roles(book)}
+    return FLAT in roles or {PROFILE_SHEET, LAYER_SHEET} <= roles
 
 
 def read(book: Book) -> Archive:
@@ -102,19 +104,22 @@ def read(book: Book) -> Archive:
     UnreadableFile
         A sheet or a required column is absent, or nothing is filled in.
     """
-    profiles, layers, logs = _tables(book)
-    if profiles.empty or layers.empty:
+    form = _form(book)
+    if form.profiles.empty or form.layers.empty:
         raise UnreadableFile(f"{book.file} holds no profiles and layers of your own yet: fill its rows in")
-    profiles = _placed(_named(profiles, logs[0]), logs[0])
-    layers = _linked(_named(layers, logs[-1], unique=False), profiles, logs[-1])
-    _note_empty(profiles, layers, logs[0])
-    layer = pairing.pair_references(typed("layer", _layers(layers, logs[-1])), profiles, logs[-1])
+    about_profiles, about_layers = form.logs[0], form.logs[-1]
+    profiles = _placed(_named(form.profiles, about_profiles), about_profiles)
+    layers = _linked(_named(form.layers, about_layers, unique=False), profiles, about_layers)
+    _note_empty(profiles, layers, about_profiles)
+    layer = pairing.pair_references(typed("layer", _layers(layers, about_layers)), profiles, about_layers)
+    metadata, site = _metadata(profiles, about_profiles), _sites(profiles, about_profiles)
+    logged = [reject for log in form.logs for reject in log.rejects]
     return Archive(
-        metadata=typed("metadata", _metadata(profiles, logs[0])),
-        site=typed("site", _sites(profiles, logs[0])),
+        metadata=typed("metadata", metadata),
+        site=typed("site", site),
         profile=typed("profile", _profiles(profiles, layer)),
         layer=layer.assign(src_f=_source_of_f(layer)),
-        rejects=rejects_frame([*book.rejects, *(reject for log in logs for reject in log.rejects)]),
+        rejects=rejects_frame([*book.rejects, *form.repeated, *logged]),
         source=SOURCE,
     )
 
@@ -122,30 +127,40 @@ def read(book: Book) -> Archive:
 # ---- from cells to tables ---------------------------------------------------------------------------------
 
 
-def _roles(book: Book) -> dict[str, Sheet]:
-    """The sheets by what their titles say they hold: layers, profiles, or both in one."""
-    roles: dict[str, Sheet] = {}
+def _roles(book: Book) -> Iterator[tuple[str, Sheet]]:
+    """The sheets with what their titles say they hold: layers, profiles, or both in one."""
     for sheet in book.sheets.values():
         header = find_header(sheet, map(plain, titles(FLAT_FIELDS)))
         found = {plain(t) for t in sheet.rows[header]} if header >= 0 else set()
         layered, placed = "lyr_top" in found, bool({"site_lat", "site_long"} & found)
         if "pro_name" in found and (layered or placed):
-            role = FLAT if layered and placed else LAYER_SHEET if layered else PROFILE_SHEET
-            roles.setdefault(role, sheet)
-    return roles
+            yield FLAT if layered and placed else LAYER_SHEET if layered else PROFILE_SHEET, sheet
 
 
-def _tables(book: Book) -> tuple[pd.DataFrame, pd.DataFrame, list[Log]]:
-    """Profiles and layers with their columns typed, and the log of each sheet (one log for a flat file)."""
-    roles = _roles(book)
+@dataclass(frozen=True)
+class _Form:
+    """Profiles and layers with their columns typed; the log of each sheet, one for a flat table."""
+
+    profiles: pd.DataFrame
+    layers: pd.DataFrame
+    logs: tuple[Log, ...]
+    repeated: list[Reject]
+
+
+def _form(book: Book) -> _Form:
+    found = list(_roles(book))
+    roles = dict(reversed(found))
+    used = [FLAT] if FLAT in roles else [PROFILE_SHEET, LAYER_SHEET]
+    unused = [sheet for role, sheet in found if role not in used or sheet is not roles[role]]
+    repeated = [repeated_sheet(book.file, sheet) for sheet in unused]
     if FLAT in roles:
         layers, log = _table(book.file, roles[FLAT], FLAT_FIELDS)
-        return _profiles_in(layers, log), layers, [log]
+        return _Form(_profiles_in(layers, log), layers, (log,), repeated)
     needed = {PROFILE_SHEET: "site_lat of the sheet profiles", LAYER_SHEET: "lyr_top of the sheet layers"}
     need(book.file, "", roles, needed, EXPECTED)
     profiles, log = _table(book.file, roles[PROFILE_SHEET], PROFILE_FIELDS)
     layers, log_of_layers = _table(book.file, roles[LAYER_SHEET], LAYER_FIELDS)
-    return profiles, layers, [log, log_of_layers]
+    return _Form(profiles, layers, (log, log_of_layers), repeated)
 
 
 def _table(file: str, sheet: Sheet, fields: tuple[Field, ...]) -> tuple[pd.DataFrame, Log]:
