@@ -18,7 +18,7 @@ import pandas as pd
 from subsoil import __version__, atomic, published
 from subsoil.archive import registry
 from subsoil.archive.harmonise import at_depths, cumulative_stocks, standard_layers
-from subsoil.archive.readers import READERS, read
+from subsoil.archive.readers import READERS, balesdent2018, read
 from subsoil.archive.schema import Archive
 from subsoil.archive.validate import validate
 from subsoil.errors import BadCall, MissingData
@@ -76,19 +76,23 @@ def study(
     stops with `MissingData`; with ``or_demo`` it goes on with a simulated archive, and with ``demo`` it
     starts there; every page and table then says so. ``quick`` samples less; ``key`` is another random key.
     """
-    from subsoil.age.fit import use_cores
+    from subsoil.age.sampler import use_cores
 
     use_cores()  # before JAX starts
     run = Run(load(name, key=key, quick=quick), progress)
     run.step("read the archive", 0.0)
-    archive, provenance = _open(run.study, data, demo, or_demo)
-    analyse(archive, run)
+    archive, provenance, printed = _open(run.study, data, demo, or_demo)
+    analyse(archive, run, printed)
     run.step("draw the report", 0.95)
     return _write(run, archive, provenance, Path(out))
 
 
-def analyse(archive: Archive, run: Run) -> None:
-    """The method section: every table of the study, in the order of the argument."""
+def analyse(archive: Archive, run: Run, printed: pd.DataFrame | None = None) -> None:
+    """The method section: every table of the study, in the order of the argument.
+
+    ``printed``: f at depths as the source prints them (profile_id, depth_cm, f_new); what the age model is
+    scored against on sites left out. Without them our own values at these depths are.
+    """
     from subsoil.age import claims, drivers, headline, regression
     from subsoil.age.carbon import DEPTHS
     from subsoil.age.profiles import profile_table, sampling_covariances
@@ -109,7 +113,8 @@ def analyse(archive: Archive, run: Run) -> None:
     tables["subsets"] = regression.sensitivity(values, stocks=stocks)
     tables["headline"] = headline.headline(values, stocks, key=study.key, replicates=study.replicates)
 
-    models = _hierarchical(layers, values, profiles, regressed, run)
+    target = values if printed is None else printed
+    models = _hierarchical(layers, target, profiles, regressed, run)
 
     run.step("drivers and claims", 0.85)
     tables["choices"] = headline.choices(values, stocks, key=study.key, models=models)
@@ -129,9 +134,10 @@ def _hierarchical(
     """The hierarchical age model: fitted, checked, scored on sites left out, and turned into curves."""
     from subsoil.age import population, regression
     from subsoil.age.diagnose import diagnostics, prior_predictive
-    from subsoil.age.fit import FULL, QUICK, fit_age
+    from subsoil.age.fit import fit_age
     from subsoil.age.heldout import AS_OBSERVED, Candidate, held_out
     from subsoil.age.model import partially_pooled, pooled, unpooled
+    from subsoil.age.sampler import FULL, QUICK
     from subsoil.age.subsets import TROPICAL, WORLD
     from subsoil.datasets import age_data
 
@@ -221,7 +227,12 @@ def report(folder: Path | str) -> Path:
 def ages(depths: Sequence[float], years: Sequence[float], out: Path | str | None = None) -> pd.DataFrame:
     """Percent of tropical grassland and forest carbon younger than an age: the published regression.
 
-    Uses the data if they can be found, else the built-in published curves.
+    At depths and ages of your choice, fitted to the 2018 workbook, with standard errors.
+
+    Raises
+    ------
+    MissingData
+        The workbook is not on this machine and cannot be downloaded.
     """
     from subsoil.age import regression
 
@@ -237,21 +248,30 @@ def ages(depths: Sequence[float], years: Sequence[float], out: Path | str | None
     return curves
 
 
-def _open(study: Study, data: Path | None, demo: bool, or_demo: bool) -> tuple[Archive, dict[str, Any]]:
-    """The archive of a study and where it came from."""
+def _open(
+    study: Study, data: Path | None, demo: bool, or_demo: bool
+) -> tuple[Archive, dict[str, Any], pd.DataFrame | None]:
+    """The archive of a study, where it came from, and f at depths as its source prints them."""
     from subsoil.age.simulate import simulate_archive
 
     if not demo:
         try:
             found = registry.find(study.source, data)
-            return _archive(found.path), found.entry()
+            archive = _archive(found.path)
+            return archive, found.entry(), _printed(archive, found.path)
         except MissingData:
             if not or_demo:
                 raise
-    return validate(simulate_archive(study.key)), {
-        "key": "simulated",
-        "where": "made by subsoil.age.simulate",
-    }
+    made = {"key": "simulated", "where": "made by subsoil.age.simulate"}
+    return validate(simulate_archive(study.key)), made, None
+
+
+def _printed(archive: Archive, path: Path) -> pd.DataFrame:
+    """The workbook's own f at 0, 10 ... 100 cm."""
+    profile = archive.profile[archive.profile["ref_pro_name"].notna()].set_index("entry_name")["pro_name"]
+    values = balesdent2018.summary(path)["f_depth"].dropna(subset=["f"])
+    names = values["entry_name"] + "/" + values["entry_name"].map(profile)
+    return pd.DataFrame({"profile_id": names, "depth_cm": values["depth_cm"], "f_new": values["f"]})
 
 
 def _archive(path: Path) -> Archive:

@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 from numpyro.infer import Predictive
 
-from subsoil.age.fit import Sampling, fit_age, predict, summarise
+from subsoil.age.fit import fit_age, predict, summarise
 from subsoil.age.model import CURVE, age_distribution, partially_pooled, pooled, priors
+from subsoil.age.sampler import Sampling
 from subsoil.age.simulate import simulate_table
 from subsoil.datasets import age_data
 from subsoil.errors import BadCall, NotConverged

@@ -49,7 +49,7 @@ def test_every_depth_has_a_proper_age_distribution(position: float, depth: float
 
 
 def test_carbon_is_older_below() -> None:
-    depth = jnp.linspace(0.0, 1.5, 40)
+    depth = np.linspace(0.0, 1.5, 40)
     for age in (5.0, 50.0, 500.0):
         share = np.asarray(age_distribution(curve_at(position), depth).cdf(age))
         assert (np.diff(share) < 0).all()

@@ -162,7 +162,7 @@ def test_the_first_metre(study: Study) -> None:
 
 
 def test_factors_over_the_same_profiles(study: Study) -> None:
-    """Over the 70 profiles that the workbook counts as reaching 1 m ratios fall with depth; printed do not."""
+    """Over the 70 profiles that the workbook sees reach 1 m ratios fall with depth; printed ones do not."""
     same_sample = {
         "c_total": {50: 1.411, 60: 1.285, 70: 1.190, 80: 1.114, 90: 1.053},
         "c_new": {50: 1.124, 60: 1.084, 70: 1.057, 80: 1.034, 90: 1.016},

@@ -34,7 +34,7 @@ class AgeDistribution(Protocol):
         """Age that ``share`` of the carbon is younger than; infinity if the share is never reached."""
 
 
-def _namespace(*values: Any) -> ModuleType:
+def namespace(*values: Any) -> ModuleType:
     """The array namespace of the values: JAX if any is JAX's, else NumPy."""
     spaces = [v.__array_namespace__() for v in values if hasattr(v, "__array_namespace__")]
     return next((space for space in spaces if space is not np), np)
@@ -68,13 +68,13 @@ class BiExponential:
 
     def cdf(self, age: Any) -> Any:
         """p(t): share of the carbon younger than ``age`` (yr)."""
-        xp = _namespace(age, self.fast_share, self.fast_rate, self.slow_share, self.slow_rate)
+        xp = namespace(age, self.fast_share, self.fast_rate, self.slow_share, self.slow_rate)
         fast = -self.fast_share * xp.expm1(-self.fast_rate * age)
         return fast - self.slow_share * xp.expm1(-self.slow_rate * age)
 
     def density(self, age: Any) -> Any:
         """dp/dt (yr-1)."""
-        xp = _namespace(age, self.fast_share, self.fast_rate, self.slow_share, self.slow_rate)
+        xp = namespace(age, self.fast_share, self.fast_rate, self.slow_share, self.slow_rate)
         fast = self.fast_share * self.fast_rate * xp.exp(-self.fast_rate * age)
         return fast + self.slow_share * self.slow_rate * xp.exp(-self.slow_rate * age)
 
@@ -88,7 +88,7 @@ class BiExponential:
         >>> BiExponential(0.05, 0.2, 0.3, 0.001).quantile(np.array([0.0, 0.5]))
         array([ 0., inf])
         """
-        xp = _namespace(share, self.fast_share, self.fast_rate, self.slow_share, self.slow_rate)
+        xp = namespace(share, self.fast_share, self.fast_rate, self.slow_share, self.slow_rate)
         reached = (share < self.limit) & (share >= 0)
         limit = xp.where(self.limit > 0, self.limit, 1.0)
         depletion = -xp.log1p(-xp.where(reached, share, 0.0) / limit)
@@ -110,7 +110,7 @@ def from_unconstrained(free: Float[Any, "... 4"]) -> BiExponential:
     >>> from_unconstrained(np.array([0.0, 0.0, -1.0, -5.0])).limit.round(4)
     np.float64(0.6667)
     """
-    xp = _namespace(free)
+    xp = namespace(free)
     top = xp.maximum(xp.maximum(free[..., 0], free[..., 1]), xp.zeros_like(free[..., 0]))
     fast, slow, rest = xp.exp(free[..., 0] - top), xp.exp(free[..., 1] - top), xp.exp(-top)
     total = fast + slow + rest
@@ -125,7 +125,7 @@ def to_unconstrained(distribution: BiExponential) -> Float[Any, "... 4"]:
     array([ 0.  ,  0.69, -1.66, -4.61])
     """
     d = distribution
-    xp = _namespace(d.fast_share, d.slow_share, d.fast_rate, d.slow_rate)
+    xp = namespace(d.fast_share, d.slow_share, d.fast_rate, d.slow_rate)
     old = 1.0 - d.limit
     columns = (d.fast_share / old, d.slow_share / old, d.fast_rate - d.slow_rate, d.slow_rate)
     return xp.log(xp.stack(xp.broadcast_arrays(*(xp.asarray(c) for c in columns)), axis=-1))
@@ -158,7 +158,7 @@ class StretchedExponential:
 
     def cdf(self, age: Any) -> Any:
         """F(t): share of the carbon younger than ``age`` (yr)."""
-        xp = _namespace(age, self.time_scale, self.shape, self.inert)
+        xp = namespace(age, self.time_scale, self.shape, self.inert)
         age = xp.asarray(age)
         # The power is taken through the logarithm, with age 0 set aside, so that gradients stay finite.
         positive = age > 0
@@ -172,7 +172,7 @@ class StretchedExponential:
         >>> StretchedExponential(30.0, 0.6, 0.3).quantile(np.array([0.0, 0.8]))
         array([ 0., inf])
         """
-        xp = _namespace(share, self.time_scale, self.shape, self.inert)
+        xp = namespace(share, self.time_scale, self.shape, self.inert)
         share = xp.asarray(share)
         reached = (share < self.limit) & (share >= 0)
         depletion = -xp.log1p(-xp.where(reached, share, 0.0) / self.limit)

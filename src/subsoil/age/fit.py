@@ -1,8 +1,6 @@
 """Fitting an age model by NUTS, and predicting f_new with it at any depth, age and covariates."""
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,12 +10,12 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from numpyro.infer import MCMC, NUTS
 
 from subsoil import __version__
 from subsoil.age.diagnose import outcome
-from subsoil.age.model import CURVE, SPREAD, Model, age_distribution, partially_pooled, priors
-from subsoil.datasets import AgeArrays, AgeData, Covariate, age_data, scaled_covariates
+from subsoil.age.model import CURVE, Model, age_distribution, partially_pooled, priors
+from subsoil.age.sampler import FULL, LATENT, Fitted, Sampler, Sampling
+from subsoil.datasets import AgeData, Covariate, age_data, scaled_covariates
 from subsoil.errors import BadCall, NotConverged
 
 EFFECT_NODES = 8
@@ -32,41 +30,6 @@ DIMENSIONS = {
     "v": ("profile_id",),
     "f_mean": ("layer",),
 }
-LATENT = ("profile_effect", "site_effect", "study_effect")
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How long NUTS runs: ``warmup`` and ``draws`` of each of ``chains``; ``target`` acceptance."""
-
-    chains: int = 4
-    warmup: int = 400
-    draws: int = 500
-    target: float = 0.85
-    tree_depth: int = 8
-
-
-FULL = Sampling()
-QUICK = Sampling(warmup=200, draws=100, target=0.8)
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A run of NUTS: ``samples`` [chain, draw, ...] by parameter, ``statistics``, and where it ended."""
-
-    samples: Mapping[str, Float[np.ndarray, "chain draw ..."]]
-    statistics: Mapping[str, np.ndarray]
-    state: Any
-
-
-def use_cores(chains: int = FULL.chains) -> None:
-    """Let JAX see as many devices as there are chains, so that they run in parallel.
-
-    Does nothing once JAX has started; chains then run one after the other, with the same draws.
-    """
-    flag = f"--xla_force_host_platform_device_count={chains}"
-    if "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
 
 
 def fit_age(
@@ -94,70 +57,12 @@ def fit_age(
         With ``throw``, if the criteria are missed.
     """
     data = age_data(table, covariates)
-    sampler = Sampler(model, data.arrays, sampling)
-    posterior = labelled(sampler(data.arrays, jnp.ones(len(data.rows), bool), key), data, model, key)
+    fitted = Sampler(model, sampling)(data.arrays, np.ones(len(data.rows), bool), key)
+    posterior = labelled(fitted, data, model, key)
     posterior.attrs["outcome"] = outcome(posterior)
     if throw and posterior.attrs["outcome"] != "converged":
         raise NotConverged(posterior.attrs["outcome"] + "; raise sampling.warmup and sampling.draws")
     return posterior
-
-
-class Sampler:
-    """NUTS on one model, compiled once for all data and masks of the same shape.
-
-    ``start``: an earlier run on data of this shape. Its step size and mass matrix are kept, and the
-    parameters begin where its chains ended, effects of profiles, sites and studies at zero; a short
-    ``warmup`` then only forgets the start.
-    """
-
-    def __init__(
-        self, model: Model, data: AgeArrays, sampling: Sampling = FULL, start: Fitted | None = None
-    ) -> None:
-        dense = [name for name, row in priors().items() if row["family"] == "normal"]
-        absent = set() if data.covariates.shape[1] else {"effect_time", "effect_depth"}
-        absent |= set(SPREAD) if model is not partially_pooled else set()
-        settings: dict[str, Any] = {"dense_mass": [tuple(n for n in dense if n not in absent)]}
-        if start is not None:
-            adapted = start.state.adapt_state
-            settings = {
-                "inverse_mass_matrix": jax.tree.map(
-                    lambda m: m[0] if sampling.chains > 1 else m, adapted.inverse_mass_matrix
-                ),
-                "step_size": float(jnp.median(adapted.step_size)),
-                "adapt_step_size": False,
-                "adapt_mass_matrix": False,
-            } | settings
-        self._start = start
-        self._mcmc = MCMC(
-            NUTS(model, target_accept_prob=sampling.target, max_tree_depth=sampling.tree_depth, **settings),
-            num_warmup=sampling.warmup,
-            num_samples=sampling.draws,
-            num_chains=sampling.chains,
-            chain_method="parallel" if jax.local_device_count() >= sampling.chains else "sequential",
-            progress_bar=False,
-            jit_model_args=True,
-        )
-
-    def __call__(self, data: AgeArrays, seen: Any, key: int) -> Fitted:
-        """Sample, given the layers that are ``seen``."""
-        arrays = jax.tree.map(jnp.asarray, data)
-        self._mcmc.run(
-            jax.random.key(key),
-            arrays,
-            jnp.asarray(seen),
-            arrays.f_new,
-            init_params=self._initial(),
-            extra_fields=("diverging", "num_steps", "accept_prob"),
-        )
-        samples = jax.tree.map(np.asarray, self._mcmc.get_samples(group_by_chain=True))
-        statistics = jax.tree.map(np.asarray, self._mcmc.get_extra_fields(group_by_chain=True))
-        return Fitted(samples, statistics, self._mcmc.last_state)
-
-    def _initial(self) -> Any:
-        if self._start is None:
-            return None
-        ends = self._start.state.z
-        return {name: jnp.zeros_like(z) if name in LATENT else z for name, z in ends.items()}
 
 
 def labelled(fitted: Fitted, data: AgeData, model: Model, key: int) -> xr.Dataset:
@@ -167,8 +72,8 @@ def labelled(fitted: Fitted, data: AgeData, model: Model, key: int) -> xr.Datase
         if name not in LATENT:
             attrs = {k: priors()[name][k] for k in ("unit", "meaning")} if name in priors() else {}
             variables[name] = (("chain", "draw", *DIMENSIONS.get(name, ())), values, attrs)
-    variables["diverging"] = (("chain", "draw"), fitted.statistics["diverging"], {})
-    variables["steps"] = (("chain", "draw"), fitted.statistics["num_steps"], {})
+    variables["diverging"] = (("chain", "draw"), fitted.divergent, {})
+    variables["steps"] = (("chain", "draw"), fitted.steps, {})
     coordinates = {
         "profile_id": list(data.profile_id),
         "covariate": [c.name for c in data.covariates],
@@ -206,9 +111,9 @@ def predict(
     """
     depth, age = np.asarray(depth_cm, float), np.asarray(age_yr, float)
     if not (np.isfinite(depth).all() and (depth >= 0).all()):
-        raise BadCall(f"depth_cm needs finite depths of 0 or more, got {depth_cm}")
+        raise BadCall(f"depth_cm needs finite depths of 0 or more, got {depth_cm!r}")
     if not (np.isfinite(age).all() and (age > 0).all()):
-        raise BadCall(f"age_yr needs finite ages above 0, got {age_yr}")
+        raise BadCall(f"age_yr needs finite ages above 0, got {age_yr!r}")
     cases = scaled_covariates(fitted_covariates(posterior), covariates)
     draws = posterior.stack(sample=("chain", "draw"))  # noqa: PD013 - of xarray, not pandas
     share = jax.jit(_mean_over_sites)

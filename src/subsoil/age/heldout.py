@@ -16,19 +16,18 @@ how often the 90 % interval holds the value. The floor is the mean f of all othe
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from subsoil.age.fit import Fitted, Sampler, Sampling
 from subsoil.age.model import CURVE, Model, age_distribution, scatter
+from subsoil.age.sampler import Fitted, Sampler, Sampling
 from subsoil.archive.harmonise import line_weights
 from subsoil.datasets import AgeData, age_data
 from subsoil.errors import BadCall
 
 FOLDS = 10
-FIRST = Sampling(chains=2, warmup=300, draws=100, target=0.8)
+FIRST = Sampling(chains=2, warmup=200, draws=100, target=0.8)
 """Sampling of the first fold, which also finds step size and mass matrix."""
 FURTHER = Sampling(chains=2, warmup=60, draws=100, target=0.8)
 """Sampling of the other folds: they start from the first, with the effects of all sites at zero."""
@@ -82,14 +81,14 @@ def held_out(
     for number, candidate in enumerate(candidates):
         data = age_data(table, candidate.covariates)
         fold = _deal(len(data.site_id), folds, key)
-        sampler = Sampler(candidate.model, data.arrays, FIRST)
+        sampler = Sampler(candidate.model, FIRST)
         for k in range(folds):
             step = f"held out: {candidate.name}, fold {k + 1} of {folds}"
             progress(step, (number + k / folds) / len(candidates))
             left_out = fold[data.arrays.site] == k
             fitted = sampler(data.arrays, ~left_out[data.arrays.profile], key + k)
             if k == 0:
-                sampler = Sampler(candidate.model, data.arrays, FURTHER, start=fitted)
+                sampler = Sampler(candidate.model, FURTHER, start=fitted)
             forecasts += _forecasts(candidate.name, fitted, data, left_out, observed, (key, k))
     both = pd.concat(forecasts, ignore_index=True)
     return HeldOut(score(both), both)
@@ -178,9 +177,7 @@ def _forecasts(
         yield _rows(f"{name}, {AS_OBSERVED}", rows, *(np.clip(x @ lines.T, 0.0, 1.0) for x in (simulated, f)))
         curve = {n: draws[n][:, None] for n in CURVE}
         effects = (draws[n][:, position][:, None] for n in ("u", "v"))
-        f = np.asarray(
-            age_distribution(curve, jnp.asarray(0.01 * depth), *effects).cdf(data.arrays.years[position])
-        )
+        f = np.asarray(age_distribution(curve, 0.01 * depth, *effects).cdf(data.arrays.years[position]))
         simulated = _scattered(draws, f, seen_with, rng)
         yield _rows(f"{name}, {AT_DEPTH}", rows, np.clip(simulated, 0.0, 1.0), f)
 

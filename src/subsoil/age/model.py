@@ -25,13 +25,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float
 
-from subsoil.age.distributions import StretchedExponential
+from subsoil.age.distributions import StretchedExponential, namespace
 from subsoil.datasets import AgeArrays
 
 CONTRAST_DEPTH = 0.25
@@ -62,34 +61,41 @@ def age_distribution(
 ) -> StretchedExponential:
     """Age distribution of carbon at ``depth`` (m) for the parameters ``CURVE`` and effects u and v.
 
-    Everything broadcasts: give parameters of many draws a trailing axis of length 1 for the depths.
+    Everything broadcasts: give parameters of many draws a trailing axis of length 1 for the depths. NumPy or
+    JAX, as the arguments are.
 
     >>> curve = {name: priors()[name]["location"] for name in CURVE}
     >>> young = age_distribution(curve, jnp.array([0.05, 0.95])).cdf(50.0)
     >>> bool(young[0] > young[1])
     True
     """
-    rise = -jnp.expm1(-depth / jnp.exp(curve["log_rise_depth"]))
+    xp = namespace(depth, *(curve[name] for name in CURVE), time_effect, depth_effect)
+    rise = -xp.expm1(-depth / xp.exp(curve["log_rise_depth"]))
     log_time = curve["log_time_surface"] + curve["log_time_rise"] * rise + curve["log_time_slope"] * depth
     log_time = log_time + time_effect + depth_effect * contrast(depth)
-    inert = curve["logit_inert"] + jnp.exp(curve["log_inert_slope"]) * depth
+    logit_inert = curve["logit_inert"] + xp.exp(curve["log_inert_slope"]) * depth
     return StretchedExponential(
-        time_scale=jnp.exp(log_time),
-        shape=jnp.exp(curve["log_shape"] + curve["log_shape_slope"] * depth),
-        inert=jax.nn.sigmoid(inert),
+        time_scale=xp.exp(log_time),
+        shape=xp.exp(curve["log_shape"] + curve["log_shape_slope"] * depth),
+        inert=1.0 / (1.0 + xp.exp(-logit_inert)),
     )
 
 
 def contrast(depth: Any) -> Any:
-    """h(z) = 1/2 - exp(-z / 0.25 m): -1/2 at the surface, towards 1/2 in the subsoil."""
-    return 0.5 - jnp.exp(-depth / CONTRAST_DEPTH)
+    """h(z) = 1/2 - exp(-z / 0.25 m): -1/2 at the surface, towards 1/2 in the subsoil.
+
+    >>> float(contrast(0.0))
+    -0.5
+    """
+    return 0.5 - namespace(depth).exp(-depth / CONTRAST_DEPTH)
 
 
 def scatter(parameters: Mapping[str, Any], f: Any, f_se: Any) -> tuple[Any, Any]:
     """Degrees of freedom and scale of an observed f around its mean ``f``, given its known error ``f_se``."""
-    constant, binomial = (jnp.exp(2.0 * parameters[name]) for name in SCATTER[:2])
+    xp = namespace(f, *(parameters[name] for name in SCATTER))
+    constant, binomial = (xp.exp(2.0 * parameters[name]) for name in SCATTER[:2])
     variance = f_se**2 + constant + binomial * f * (1.0 - f)
-    return 1.0 + jnp.exp(parameters["log_df"]), jnp.sqrt(variance)
+    return 1.0 + xp.exp(parameters["log_df"]), xp.sqrt(variance)
 
 
 def pooled(data: AgeArrays, seen: Bool[Array, " layer"], f_new: Float[Array, " layer"] | None = None) -> None:
