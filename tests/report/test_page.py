@@ -165,4 +165,13 @@ def test_missed_convergence_is_marked(results_folder: Path) -> None:
     path = results_folder / "diagnostics.csv"
     pd.read_csv(path).assign(r_hat=1.02, ess_bulk=399).to_csv(path, index=False)
     table = tables.diagnostics(results.read(results_folder))
-    assert [cell.kind for cell in table.rows[0]][3:] == ["bad", "bad", "bad"]
+    assert [cell.kind for cell in table.rows[0]][3:] == ["bad", "bad", ""]
+    assert "0 of 2 parameters keep" in table.caption
+
+
+def test_quick_run_says_so(small: Path) -> None:
+    found = results.read(small)
+    quick = results.Results(found.folder, found.tables, found.absent, {"study": {"quick": True}})
+    none = dict.fromkeys(FIGURES, "not drawn")
+    assert "Quick run." in page.html(quick, none)
+    assert "Quick run." not in page.html(found, none)

@@ -70,6 +70,7 @@ def html(results: Results, figures: Mapping[str, Rendered | str]) -> str:
         tables=_tables(results),
         manifest=tables.manifest(results),
         simulated=results.simulated,
+        quick=results.quick,
         sentences=narrative(results["headline"]) if "headline" in results else [],
         citations=_citations(results.manifest),
         version=_version(results.manifest),

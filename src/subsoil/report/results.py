@@ -65,6 +65,12 @@ class Results:
         """Whether the study ran on a simulated archive."""
         return bool(self.manifest.get("simulated"))
 
+    @property
+    def quick(self) -> bool:
+        """Whether the study sampled less than a result needs."""
+        study = self.manifest.get("study")
+        return isinstance(study, dict) and bool(study.get("quick"))
+
     def lacking(self, needs: Mapping[str, Sequence[str]]) -> str:
         """Why these tables cannot be used, with a value in the named columns; empty if they can."""
         for name, columns in needs.items():

@@ -203,31 +203,26 @@ def choices(results: Results) -> Table:
 
 
 def diagnostics(results: Results) -> Table:
-    """Convergence of what is reported; a miss of the limits is marked."""
-    rows = []
-    for _, row in results["diagnostics"].iterrows():
-        low_ess = min(row["ess_bulk"], row["ess_tail"]) < ESS_LIMIT
-        rows.append(
-            (
-                Cell(row["parameter"]),
-                _plain(row["mean"]),
-                _plain(row["sd"]),
-                Cell(
-                    number(row["r_hat"], 4), _key(row["r_hat"]), "bad" if row["r_hat"] > R_HAT_LIMIT else ""
-                ),
-                Cell(number(row["ess_bulk"], 4), _key(row["ess_bulk"]), "bad" if low_ess else ""),
-                Cell(number(row["ess_tail"], 4), _key(row["ess_tail"]), "bad" if low_ess else ""),
-            )
+    """Convergence of what is sampled; a miss of the limits is marked and counted."""
+    table = results["diagnostics"]
+    far, few = table["r_hat"] > R_HAT_LIMIT, table["ess_bulk"] < ESS_LIMIT
+    rows = [
+        (
+            Cell(row["parameter"]),
+            _plain(row["mean"]),
+            _plain(row["sd"]),
+            Cell(number(row["r_hat"], 4), _key(row["r_hat"]), "bad" if far[place] else ""),
+            Cell(number(row["ess_bulk"], 4), _key(row["ess_bulk"]), "bad" if few[place] else ""),
+            _plain(row["ess_tail"]),
         )
-    heads = ("Parameter", "Mean", "SD", "R-hat", "ESS, bulk", "ESS, tail")
-    return Table(
-        "Convergence of the sampler",
-        heads,
-        frozenset(range(1, 6)),
-        tuple(rows),
-        "diagnostics.csv",
-        folded=True,
+        for place, row in table.iterrows()
+    ]
+    limits = f"R-hat at most {R_HAT_LIMIT}, bulk ESS at least {ESS_LIMIT}"
+    caption = (
+        f"Convergence of the sampler: {int((~(far | few)).sum())} of {len(table)} parameters keep {limits}"
     )
+    heads = ("Parameter", "Mean", "SD", "R-hat", "ESS, bulk", "ESS, tail")
+    return Table(caption, heads, frozenset(range(1, 6)), tuple(rows), "diagnostics.csv", folded=True)
 
 
 def rejects(results: Results) -> Table:

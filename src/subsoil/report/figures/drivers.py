@@ -122,8 +122,8 @@ def _middle(response: str) -> float:
 
 def _label(rows: pd.DataFrame, term: str) -> str:
     per = effect(rows.loc[rows["term"] == term, "unit"].iloc[0])[2]
-    name = fill(term, 22, max_lines=2)
-    return f"{name}\n{per}" if per else name.replace(" against\n", "\nagainst ")
+    name = fill(term, 16, max_lines=2)
+    return f"{name}\n{per}" if per else name
 
 
 def _data(rows: pd.DataFrame) -> str:
