@@ -27,11 +27,12 @@ MAX_ROWS = 500_000
 MAX_COLUMNS = 2_000
 MAX_CELLS = 6_000_000
 
-_REFERENCE = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']\s*\$?([A-Za-z]+)\$?(\d+)""")
+# No pattern reads past the next tag or cell: a hostile sheet of a hundred thousand open tags takes no longer.
+_REFERENCE = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']\s*\$?([A-Za-z]+)\$?(\d+)""")
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _FORMULA_CELL = re.compile(
-    rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']([A-Za-z]+)(\d+)["'][^>]*>\s*<(?:\w+:)?f[\s/>](.*?)</(?:\w+:)?c>""",
-    re.DOTALL,
+    rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']([A-Za-z]+)(\d+)["'][^<>]*>\s*<(?:\w+:)?f[\s/>]"""
+    rb"""((?:[^<]|<(?!(?:\w+:)?c[\s/>]|/(?:\w+:)?c>))*)""",
 )
 _STORED = re.compile(rb"<(?:\w+:)?v>[^<]")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"

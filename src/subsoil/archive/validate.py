@@ -41,7 +41,10 @@ CHECKS: tuple[Check, ...] = (
     partial(links.parents, "fraction"),
 )
 
-SHEETS = {"balesdent2018": {"profile": "Profiles", "layer": "Layers"}}
+SHEETS = {
+    "balesdent2018": {"profile": "Profiles", "layer": "Layers"},
+    "template": {"profile": "profiles", "layer": "layers"},
+}
 
 
 def validate(
