@@ -211,11 +211,11 @@ def diagnostics(results: Results) -> Table:
             Cell(row["parameter"]),
             _plain(row["mean"]),
             _plain(row["sd"]),
-            Cell(number(row["r_hat"], 4), _key(row["r_hat"]), "bad" if far[place] else ""),
-            Cell(number(row["ess_bulk"], 4), _key(row["ess_bulk"]), "bad" if few[place] else ""),
+            Cell(number(row["r_hat"], 4), _key(row["r_hat"]), "bad" if is_far else ""),
+            Cell(number(row["ess_bulk"], 4), _key(row["ess_bulk"]), "bad" if is_few else ""),
             _plain(row["ess_tail"]),
         )
-        for place, row in table.iterrows()
+        for (_, row), is_far, is_few in zip(table.iterrows(), far, few, strict=True)
     ]
     limits = f"R-hat at most {R_HAT_LIMIT}, bulk ESS at least {ESS_LIMIT}"
     caption = (
