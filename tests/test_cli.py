@@ -332,3 +332,17 @@ def test_many_findings_are_shown_by_rule(
     assert "and 35 more" in out
     assert "--csv` lists each row" in err
     assert len(run("check", mine, "--csv")[1].splitlines()) == 121
+
+
+def test_interrupt_ends_at_once_whatever_runs_in_threads() -> None:
+    result = fresh(
+        "import sys, threading, time, types, subsoil\n"
+        "m = types.ModuleType('subsoil.pipeline'); subsoil.pipeline = sys.modules['subsoil.pipeline'] = m\n"
+        "def fetch(*_):\n"
+        "    threading.Thread(target=threading.Event().wait).start()  # would keep an orderly exit waiting\n"
+        "    raise KeyboardInterrupt\n"
+        "m.fetch = fetch; sys.argv = ['subsoil', 'fetch']\n"
+        "from subsoil import cli; cli.main()"
+    )
+    assert result.returncode == 130
+    assert_one_line(result.stderr)
