@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from subsoil.age.distributions import BiExponential, from_unconstrained, to_unconstrained
 
-jax.config.update("jax_enable_x64", True)
+
+@pytest.fixture(scope="module", autouse=True)
+def _double_precision():
+    with jax.enable_x64(True):
+        yield
+
 
 free_numbers = st.lists(st.floats(-6, 2), min_size=4, max_size=4).map(np.array)
 

@@ -6,7 +6,7 @@ NumPyro's own driver compiles again at each call; a model is fitted here ten tim
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -81,58 +81,18 @@ class Sampler:
 
     def __init__(self, model: Model, sampling: Sampling = FULL, start: Fitted | None = None) -> None:
         self._model, self._sampling, self._start = model, sampling, start
-        parallel = jax.local_device_count() >= sampling.chains
-        across = partial(jax.pmap, in_axes=(0, 0, None, None)) if parallel else _one_after_the_other
-        self._chains = across(self._chain)
 
     def __call__(self, data: AgeArrays, seen: Bool[Any, " layer"], key: int) -> Fitted:
         """Sample, given the layers that are ``seen``; the same ``key`` gives the same draws."""
         arrays, mask = jax.tree.map(jnp.asarray, data), jnp.asarray(seen)
         keys = jax.random.split(jax.random.key(key), self._sampling.chains)
         first = self._first(keys, arrays, mask)
-        made = self._chains(jax.random.key_data(keys), first, arrays, mask)
+        adapted = None if self._start is None else (self._start.step_size, self._start.inverse_mass)
+        run = _compiled(self._model, self._sampling, jax.local_device_count() >= self._sampling.chains)
+        made = run(jax.random.key_data(keys), first, arrays, mask, adapted)
         samples, divergent, steps, last, step_size, inverse_mass = jax.tree.map(np.asarray, made)
         chosen = jax.tree.map(lambda m: m[0], inverse_mass)
         return Fitted(samples, divergent, steps, last, float(np.median(step_size)), chosen)
-
-    def _chain(self, key: Any, first: Any, data: AgeArrays, seen: Any) -> tuple[Any, ...]:
-        arguments: tuple[Any, Any] = ((data, seen, data.f_new), {})
-        groups, apart = _grouped(first)
-
-        def potential(z: Any) -> Any:
-            return potential_energy(self._model, *arguments, apart(z))
-
-        def sites(z: Any) -> Any:
-            return constrain_fn(self._model, *arguments, apart(z), return_deterministic=True)
-
-        kernel = NUTS(potential_fn=potential, **self._settings())
-        state = kernel.init(jax.random.wrap_key_data(key), self._sampling.warmup, groups)
-
-        def step(state: Any, _: None) -> tuple[Any, Any]:
-            state = kernel.sample(state, (), {})
-            return state, (state.z, state.diverging, state.num_steps)
-
-        # One loop for warm-up and draws: the step is by far the most that is compiled.
-        state, path = jax.lax.scan(step, state, length=self._sampling.warmup + self._sampling.draws)
-        z, diverging, steps = jax.tree.map(lambda x: x[self._sampling.warmup :], path)
-        adapted = state.adapt_state
-        ended = apart(state.z), adapted.step_size, adapted.inverse_mass_matrix
-        return jax.lax.map(sites, z), diverging, steps, *ended
-
-    def _settings(self) -> dict[str, Any]:
-        settings = {
-            "dense_mass": [("parameters",)],
-            "target_accept_prob": self._sampling.target,
-            "max_tree_depth": self._sampling.tree_depth,
-        }
-        if self._start is None:
-            return settings
-        return settings | {
-            "inverse_mass_matrix": self._start.inverse_mass,
-            "step_size": self._start.step_size,
-            "adapt_step_size": False,
-            "adapt_mass_matrix": False,
-        }
 
     def _first(self, keys: Any, data: AgeArrays, seen: Any) -> Any:
         """Where the chains begin, unconstrained: near the middle of the priors, or where a run ended."""
@@ -147,9 +107,59 @@ class Sampler:
         middle = {n: _middle(n, shape.shape) for n, shape in shapes.items()}
         noise = np.random.default_rng(np.asarray(jax.random.key_data(keys)).ravel())
         return {
-            n: np.float32(m + START_SPREAD * noise.normal(size=(len(keys), *np.shape(m))))
+            n: jnp.asarray(m + START_SPREAD * noise.normal(size=(len(keys), *np.shape(m))))
             for n, m in middle.items()
         }
+
+
+@cache
+def _compiled(model: Model, sampling: Sampling, parallel: bool) -> Any:
+    """All chains as one function, compiled once in a process for each shape of the data."""
+    chain = partial(_chain, model, sampling)
+    if parallel:
+        return jax.pmap(chain, in_axes=(0, 0, None, None, None))
+
+    def one_after_the_other(keys: Any, first: Any, *rest: Any) -> Any:
+        return jax.lax.map(lambda begin: chain(*begin, *rest), (keys, first))
+
+    return jax.jit(one_after_the_other)
+
+
+def _chain(
+    model: Model, sampling: Sampling, key: Any, first: Any, data: AgeArrays, seen: Any, adapted: Any
+) -> tuple[Any, ...]:
+    """One chain: draws of all sites of the model, divergences, steps, and how it ended."""
+    arguments: tuple[Any, Any] = ((data, seen, data.f_new), {})
+    groups, apart = _grouped(first)
+
+    def potential(z: Any) -> Any:
+        return potential_energy(model, *arguments, apart(z))
+
+    def sites(z: Any) -> Any:
+        return constrain_fn(model, *arguments, apart(z), return_deterministic=True)
+
+    settings: dict[str, Any] = {}
+    if adapted is not None:
+        settings = {"step_size": adapted[0], "inverse_mass_matrix": adapted[1]}
+        settings |= {"adapt_step_size": False, "adapt_mass_matrix": False}
+    kernel = NUTS(
+        potential_fn=potential,
+        dense_mass=[("parameters",)],
+        target_accept_prob=sampling.target,
+        max_tree_depth=sampling.tree_depth,
+        **settings,
+    )
+    state = kernel.init(jax.random.wrap_key_data(key), sampling.warmup, groups)
+
+    def step(state: Any, _: None) -> tuple[Any, Any]:
+        state = kernel.sample(state, (), {})
+        return state, (state.z, state.diverging, state.num_steps)
+
+    # One loop for warm-up and draws: the step is by far the most that is compiled.
+    state, path = jax.lax.scan(step, state, length=sampling.warmup + sampling.draws)
+    z, diverging, steps = jax.tree.map(lambda x: x[sampling.warmup :], path)
+    ended = apart(state.z), state.adapt_state.step_size, state.adapt_state.inverse_mass_matrix
+    return jax.lax.map(sites, z), diverging, steps, *ended
 
 
 def _middle(name: str, shape: tuple[int, ...]) -> Any:
@@ -174,10 +184,3 @@ def _grouped(sites: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         return {name: value for kind in z for name, value in back[kind](z[kind]).items()}
 
     return vectors, apart
-
-
-def _one_after_the_other(chain: Any) -> Any:
-    def run(keys: Any, first: Any, data: AgeArrays, seen: Any) -> Any:
-        return jax.lax.map(lambda start: chain(*start, data, seen), (keys, first))
-
-    return jax.jit(run)
