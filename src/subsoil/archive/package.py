@@ -28,12 +28,10 @@ MAX_COLUMNS = 2_000
 MAX_CELLS = 6_000_000
 
 # No pattern reads past the next tag or cell: a hostile sheet of a hundred thousand open tags takes no longer.
-_REFERENCE = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']\s*\$?([A-Za-z]+)\$?(\d+)""")
-_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-_FORMULA_CELL = re.compile(
-    rb"""<(?:\w+:)?c\s[^<>]*?\br\s*=\s*["']([A-Za-z]+)(\d+)["'][^<>]*>\s*<(?:\w+:)?f[\s/>]"""
-    rb"""((?:[^<]|<(?!(?:\w+:)?c[\s/>]|/(?:\w+:)?c>))*)""",
-)
+# Every search is linear in the size of the part: a hostile sheet must not buy time with backtracking.
+_CELL = re.compile(rb"<(?:\w{1,20}:)?c(?=\s)")
+_REFERENCE = re.compile(rb"""[^<>]*?\br\s{0,9}=\s{0,9}["']([A-Za-z]{1,20})(\d{1,20})["']""")
+_FORMULA = re.compile(rb"<(?:\w{1,20}:)?f[\s/>]")
 _STORED = re.compile(rb"<(?:\w+:)?v>[^<]")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _ADVICE = "open it in a spreadsheet program and save it again as .xlsx"
@@ -141,9 +139,11 @@ def _sheet_parts(file: str, parts: dict[str, bytes]) -> Iterator[tuple[str, str]
 def _extent(xml: bytes) -> tuple[int, int]:
     """Last row and last column of a sheet with a cell, from the references of its cells."""
     rows, width = 0, b""
-    for column, row in _REFERENCE.findall(xml):
-        rows = max(rows, int(row[:9]))
-        width = max(width, column.upper(), key=lambda c: (len(c), c))
+    for cell in _CELL.finditer(xml):
+        found = _REFERENCE.match(xml, cell.end())
+        if found:
+            rows = max(rows, int(found[2]))
+            width = max(width, found[1].upper(), key=lambda c: (len(c), c))
     return rows, _column_number(width)
 
 
@@ -159,8 +159,11 @@ def _formulas(file: str, sheet: str, xml: bytes) -> list[Reject]:
     if not _FORMULA.search(xml):
         return []
     found: dict[tuple[str, bool], list[int]] = {}
-    for column, row, rest in _FORMULA_CELL.findall(xml):
-        found.setdefault((column.decode(), bool(_STORED.search(rest))), []).append(int(row))
+    for cell in _CELL.split(xml)[1:]:
+        place = _REFERENCE.match(cell)
+        if place and _FORMULA.search(cell):
+            key = (place[1].decode().upper(), bool(_STORED.search(cell)))
+            found.setdefault(key, []).append(int(place[2]))
     return [_formula_reject(file, sheet, column, stored, rows) for (column, stored), rows in found.items()]
 
 

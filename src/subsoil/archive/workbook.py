@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 200 * 2**20
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 # A cell of text that a spreadsheet would run: =..., @..., or a sign followed by a call or a pipe.
-ARMED = re.compile(r"\s*([=@]|[+\-]\s*[A-Za-z]+[^\s]*[|(!])")
+ARMED = re.compile(r"\s*([=@]|[+\-]\s*[A-Za-z][^\s|(!]*[|(!])")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from subsoil.errors import UnreadableFile
 
 MISSING = frozenset({"", "na", "n/a", "nan", "nd", "n.d.", "none", "null", "-", "–", ".", "?"})
 HEADER_WITHIN_ROWS = 60
+MAX_SHOWN = 200  # characters of a value; a cell may hold a megabyte
 NUMBERS_OF_DATA = 3  # a row above the header with as many numbers is data out of place
 LARGEST = 1e12  # no quantity of a soil comes near
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,(\d{1,2}|\d{4,})")  # 1,234 may be a thousand: not repaired
@@ -73,7 +74,16 @@ class Log:
         text = known.text + (f": {detail}" if detail else "")
         shown = f"{value:.10g}" if isinstance(value, float) else str(value)
         self.rejects.append(
-            Reject(self.file, self.sheet, int(row), column, rule, shown, known.severity, text)
+            Reject(
+                self.file,
+                self.sheet,
+                int(row),
+                column[:MAX_SHOWN],
+                rule,
+                shown[:MAX_SHOWN],
+                known.severity,
+                text,
+            )
         )
 
     def add_rows(

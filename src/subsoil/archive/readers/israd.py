@@ -45,7 +45,7 @@ HE_2016 = "10.1126/science.aad4273"
 DESCRIPTION_ROWS = 2
 DERIVED = re.compile(r".*(_filled|_fill_extra|_dd14c)$")
 PERSONAL = re.compile(r"(curator|contact)_.*")
-ADDRESS = re.compile(r"[^\s@;,<>()]+@[^\s@;,<>()]+\.\w+")
+ADDRESS = re.compile(r"[^\s@;,<>()]{1,64}@[\w.-]{3,255}")  # bounded: a cell may hold a megabyte
 
 OPEN_ENDED = ("frc_lower", "frc_upper")
 KEYS_OF_PROFILE = list(KEYS["profile"])
@@ -54,6 +54,7 @@ RULES = {
     rule.name: rule
     for rule in (
         Rule("error-from-modern", "warning", "no error but Δ14C computed from the fraction modern: emptied"),
+        Rule("description-row", "note", "describes the columns, as in the database's template: left out"),
         Rule("derived-column", "note", "derived by the database, in part wrongly: left out"),
         Rule("personal-data", "note", "names and addresses of persons are not kept"),
         Rule("table-not-read", "note", "the archive holds no such table"),
@@ -102,6 +103,7 @@ def read(books: list[Book]) -> Archive:
     name = books[0].file if len(books) == 1 else "the folder"
     need(name, "", parts, {table: f"entry_name of table {table}" for table in TABLES[:4]}, EXPECTED)
     skipped = _described(parts["site"])
+    entries = _entries(parts["site"], skipped)
     rejects = [reject for book in books for reject in book.rejects]
     rejects += [repeated_sheet(part.file, part.sheet) for part in found if part is not parts[part.table]]
     frames = {}
@@ -110,7 +112,7 @@ def read(books: list[Book]) -> Archive:
         if table in OTHER_TABLES:
             log.add("table-not-read", part.header + 1, "", table)
         else:
-            frames[table] = _frame(part, skipped, log)
+            frames[table] = _frame(part, _description_rows(part, skipped, entries), log)
         rejects += log.rejects
     logs = {t: Log(p.file, p.sheet.name, RULES) for t, p in parts.items()}
     _repair(frames, logs)
@@ -145,10 +147,20 @@ def _parts(books: list[Book]) -> list[Part]:
     return found
 
 
-def _description_rows(part: Part, skipped: int) -> int:
-    """How many of the rows that may describe the columns do: those without any number."""
+def _description_rows(part: Part, skipped: int, entries: set[str]) -> int:
+    """How many of the rows that may describe the columns do: those with no number and no known entry."""
     below = part.sheet.rows[part.header + 1 :][:skipped]
-    return next((i for i, row in enumerate(below) if any(map(is_number, row))), len(below))
+    return next(
+        (i for i, r in enumerate(below) if any(is_number(c) or str(c).strip() in entries for c in r)),
+        len(below),
+    )
+
+
+def _entries(site: Part, skipped: int) -> set[str]:
+    """The entries that have a site."""
+    column = [plain(t) for t in site.sheet.rows[site.header]].index("entry_name")
+    rows = site.sheet.rows[site.header + 1 + skipped :]
+    return {str(row[column]).strip() for row in rows if column < len(row) and not is_missing(row[column])}
 
 
 def _described(site: Part) -> int:
@@ -164,11 +176,14 @@ def _frame(part: Part, skipped: int, log: Log) -> pd.DataFrame:
     """One table with all columns of the schema; ``src_row`` is the row of the sheet."""
     names = {plain(name): name for name in variables()}
     keys = []
+    for row in range(skipped):
+        first = next(iter(part.sheet.rows[part.header + 1 + row]), "")
+        log.add("description-row", part.header + 2 + row, "", first)
     for title in part.sheet.rows[part.header]:
         name = names.get(plain(title), str(title).strip())
         keys.append("" if name in keys or not _kept(name, part.header + 1, log) else name)
     need(part.file, part.sheet.name, keys, {k: k for k in KEYS[part.table]}, EXPECTED)
-    grid = make_grid(part.sheet, part.header, keys, log, _description_rows(part, skipped))
+    grid = make_grid(part.sheet, part.header, keys, log, skipped)
     columns = {key: _column(grid, key, log) for key in grid.titles}
     return typed(part.table, pd.DataFrame({**columns, "src_row": grid.rows.astype(float)}))
 

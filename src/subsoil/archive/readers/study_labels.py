@@ -8,6 +8,7 @@ import pandas as pd
 _YEAR = re.compile(r"\((1[89]\d\d|20\d\d)\)|\b(1[89]\d\d|20\d\d)\b")
 _INITIALS = re.compile(r"(\s+[A-Z]\.?)+$")
 _WORDS_IN_SURNAME = 3
+LONGEST = 1000  # characters of a citation that are looked at
 
 
 def study_labels(references: pd.Series) -> pd.Series:
@@ -34,7 +35,8 @@ def _letter(i: int) -> str:
 
 
 def _label(citation: str) -> str:
-    author = re.split(r",| et al| & ", citation.strip(), maxsplit=1)[0]
+    citation = " ".join(citation.split())[:LONGEST]
+    author = re.split(r",| et al| & ", citation, maxsplit=1)[0]
     words = author.split()
     if len(words) > _WORDS_IN_SURNAME:  # "Legros S. Influence de la ...": the surname ends at the initial
         initial = next((i for i, w in enumerate(words) if re.fullmatch(r"[A-Z]\.?", w)), 1)

@@ -34,8 +34,10 @@ def photosynthesis(label_type: pd.Series, reference: bool = False) -> pd.Series:
     >>> photosynthesis(pd.Series(["C4vsC3", "FACE"]), reference=True).tolist()
     ['C3', nan]
     """
-    other = ".*vs" if reference else "vs.*"
-    return label_type.astype("str").str.replace(other, "", regex=True).map(PLANTS).astype("str")
+    side = -1 if reference else 0
+    return pd.Series(
+        [PLANTS.get(str(t).split("vs")[side]) for t in label_type], label_type.index, dtype="str"
+    )
 
 
 def pair_quality(previous: pd.Series, reps: pd.Series, ref_reps: pd.Series) -> pd.Series:
