@@ -125,7 +125,7 @@ def check(
     The exit code is 1 if a row cannot be used.
     """
     from subsoil import pipeline
-    from subsoil.report.findings import SEVERITIES, by_rule
+    from subsoil.reporting.findings import SEVERITIES, by_rule
 
     archive = pipeline.check(file, reader=reader)
     rejects, plain = archive.rejects, _plain(as_csv)

@@ -19,11 +19,12 @@ from subsoil import __version__, atomic, published
 from subsoil.archive import registry
 from subsoil.archive.harmonise import at_depths, cumulative_stocks, standard_layers
 from subsoil.archive.readers import READERS, balesdent2018, read
+from subsoil.archive.release import RELEASES, version_of, write_release
 from subsoil.archive.schema import Archive
 from subsoil.archive.validate import validate
 from subsoil.errors import BadCall, MissingData
 from subsoil.newcarbon import new_carbon
-from subsoil.study import Study, load
+from subsoil.studies import Study, load
 
 Progress = Callable[[str, float | None], None]
 
@@ -117,7 +118,9 @@ def analyse(archive: Archive, run: Run, printed: pd.DataFrame | None = None) -> 
     models = _hierarchical(layers, target, profiles, regressed, run)
 
     run.step("drivers and claims", 0.85)
-    tables["choices"] = headline.choices(values, stocks, key=study.key, models=models)
+    tables["choices"] = headline.choices(
+        values, stocks, key=study.key, replicates=min(study.replicates, 200), models=models
+    )
     by_profile = profile_table(archive, layers, stocks)
     errors = sampling_covariances(layers, by_profile)
     answers = tables["drivers"] = drivers.drivers(by_profile, errors)
@@ -217,11 +220,28 @@ def template(path: Path | str) -> Path:
     return write_template(path)
 
 
-def report(folder: Path | str) -> Path:
-    """Draw report.html again from the written tables of a study."""
-    from subsoil.report import page
+def report(results: Any, scores: pd.DataFrame | None = None, *, to: Path | str | None = None) -> Path:
+    """Draw report.html: again from a study's folder, or for a posterior of your own in a new folder ``to``.
 
-    return page.build(folder)
+    ``results``: the folder, or a posterior of `subsoil.fit_age`; ``scores``: of `subsoil.held_out`. A page of
+    a posterior holds its curves at the study's depths and ages, convergence and scores.
+    """
+    from subsoil.reporting import page
+
+    if to is None:
+        return page.build(results)
+    from subsoil.age import population
+    from subsoil.age.diagnose import diagnostics
+
+    plan = load("balesdent2018")
+    tables = {"isochrones": population.average_profile(results, plan.depths_cm, plan.ages_yr)}
+    tables |= {"diagnostics": diagnostics(results)} | ({} if scores is None else {"heldout": scores})
+    with atomic.folder(to) as folder:
+        for name, table in tables.items():
+            atomic.write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        atomic.write_json(folder / "manifest.json", {"versions": {"subsoil": __version__}, **results.attrs})
+        page.build(folder)
+    return Path(to) / "report.html"
 
 
 def ages(depths: Sequence[float], years: Sequence[float], out: Path | str | None = None) -> pd.DataFrame:
@@ -295,8 +315,9 @@ def _mean_densities(layers: pd.DataFrame) -> pd.DataFrame:
 
 def _write(run: Run, archive: Archive, provenance: Mapping[str, Any], out: Path) -> Path:
     """All tables, the manifest and the report in one folder, which takes its place in one step."""
-    from subsoil.report import page
+    from subsoil.reporting import page
 
+    release = write_release(archive, registry.cache_folder() / RELEASES, version_of(archive), [provenance])
     with atomic.folder(out) as folder:
         for name, table in run.tables.items():
             if archive.simulated:
@@ -304,7 +325,9 @@ def _write(run: Run, archive: Archive, provenance: Mapping[str, Any], out: Path)
             atomic.write_text(folder / f"{name}.csv", table.to_csv(index=False))
         atomic.write_text(folder / "study.toml", run.study.toml())
         run.step("", 1.0)
-        atomic.write_json(folder / "manifest.json", _manifest(run, archive, provenance, folder))
+        atomic.write_json(
+            folder / "manifest.json", _manifest(run, archive, provenance, folder) | {"release": release.name}
+        )
         page.build(folder)
     return Path(out) / "report.html"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from subsoil.report import page
+from subsoil.reporting import page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (

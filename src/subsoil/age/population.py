@@ -43,7 +43,16 @@ def isochrones(
     posterior: xr.Dataset, profiles: pd.DataFrame, depth_cm: ArrayLike, age_yr: ArrayLike
 ) -> pd.DataFrame:
     """Percent younger by depth and age, standard error and 95 % interval: a block of isochrones.csv."""
-    summary = 100.0 * summarise(shares(posterior, profiles, depth_cm, age_yr))
+    return _percent(shares(posterior, profiles, depth_cm, age_yr))
+
+
+def average_profile(posterior: xr.Dataset, depth_cm: ArrayLike, age_yr: ArrayLike) -> pd.DataFrame:
+    """The same for a profile with the mean covariates of those the model was fitted to."""
+    return _percent(predict(posterior, depth_cm, age_yr).isel(case=0, drop=True))
+
+
+def _percent(curves: xr.DataArray) -> pd.DataFrame:
+    summary = 100.0 * summarise(curves)
     names = {"f_new": "percent_younger", "f_new_se": "percent_se", "f_new_lower": "percent_lower"}
     frame = summary.rename(names | {"f_new_upper": "percent_upper"}).to_dataframe().reset_index()
     return frame.assign(method=METHOD)

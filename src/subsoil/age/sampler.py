@@ -33,8 +33,8 @@ class Sampling:
     """How long NUTS runs: ``warmup`` and ``draws`` of each of ``chains``; ``target`` acceptance."""
 
     chains: int = 4
-    warmup: int = 400
-    draws: int = 800
+    warmup: int = 500
+    draws: int = 1000
     target: float = 0.85
     tree_depth: int = 8
 

@@ -67,6 +67,17 @@ def write_release(
     return target
 
 
+def version_of(archive: Archive) -> str:
+    """A version that names the contents: that of the package, and eight digits of the tables' checksum.
+
+    >>> from subsoil.archive.schema import empty
+    >>> version_of(empty()).startswith(subsoil.__version__ + "+")
+    True
+    """
+    contents = "".join(atomic.digest(data) for _, data in sorted(_files(archive).items()))
+    return f"{subsoil.__version__}+{atomic.digest(contents.encode())[:8]}"
+
+
 def _files(archive: Archive) -> dict[str, bytes]:
     files = {}
     for name in TABLES:

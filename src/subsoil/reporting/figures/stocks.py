@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from subsoil.report import style
-from subsoil.report.drawing import Drawing, Panel
-from subsoil.report.quantities import number
-from subsoil.report.results import Results
+from subsoil.reporting import style
+from subsoil.reporting.drawing import Drawing, Panel
+from subsoil.reporting.quantities import number
+from subsoil.reporting.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

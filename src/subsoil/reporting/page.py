@@ -10,11 +10,11 @@ from typing import Any
 
 from subsoil import atomic
 from subsoil.errors import MissingExtra
-from subsoil.report import results as results_folder
-from subsoil.report import style, tables
-from subsoil.report.drawing import Drawing, Rendered, render
-from subsoil.report.headline import narrative
-from subsoil.report.results import Results
+from subsoil.reporting import results as results_folder
+from subsoil.reporting import style, tables
+from subsoil.reporting.drawing import Drawing, Rendered, render
+from subsoil.reporting.headline import narrative
+from subsoil.reporting.results import Results
 
 PAGE, FIGURES = "report.html", "figures"
 PAPER = (
@@ -59,7 +59,7 @@ def html(results: Results, figures: Mapping[str, Rendered | str]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("subsoil.report"), autoescape=True, undefined=StrictUndefined,
+        loader=PackageLoader("subsoil.reporting"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["tied"] = tied
@@ -94,13 +94,13 @@ def sections() -> tuple[Section, ...]:
     >>> [section.name for section in sections()][:3]
     ['summary', 'incorporation', 'ages']
     """
-    text = files("subsoil.report").joinpath("sections.toml").read_text(encoding="utf-8")
+    text = files("subsoil.reporting").joinpath("sections.toml").read_text(encoding="utf-8")
     return tuple(Section(**part) for part in tomllib.loads(text)["section"])
 
 
 def _figures(results: Results) -> dict[str, Rendered | str]:
     """Every figure in the order of the page, or the reason why it cannot be drawn."""
-    from subsoil.report.figures import FIGURES as MAKERS
+    from subsoil.reporting.figures import FIGURES as MAKERS
 
     made: dict[str, Rendered | str] = {}
     for name in (name for section in sections() for name in section.figures):

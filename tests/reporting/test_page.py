@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from subsoil.errors import MissingExtra, UnreadableFile
-from subsoil.report import page, results, tables
-from subsoil.report.figures import FIGURES
+from subsoil.reporting import page, results, tables
+from subsoil.reporting.figures import FIGURES
 
 
 class Links(HTMLParser):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from subsoil.report import page
+from subsoil.reporting import page
 
 write: Callable[..., Path] = runpy.run_path(str(Path(__file__).with_name("synthetic.py")))["write"]
 

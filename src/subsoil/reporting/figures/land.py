@@ -15,6 +15,6 @@ def outlines() -> list[pd.DataFrame]:
     >>> len(outlines()) > 20, outlines()[0]["longitude"].between(-180, 180).all()
     (True, np.True_)
     """
-    with files("subsoil.report.figures").joinpath("land.csv").open(encoding="utf-8") as file:
+    with files("subsoil.reporting.figures").joinpath("land.csv").open(encoding="utf-8") as file:
         points = pd.read_csv(file)
     return [rows for _, rows in points.groupby("outline")]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from subsoil.errors import UnreadableFile
-from subsoil.report import results
+from subsoil.reporting import results
 
 
 def test_reads_every_table(written: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subsoil.report.quantities import NOTHING, interval, joined, number, printed_unit, quantity
+from subsoil.reporting.quantities import NOTHING, interval, joined, number, printed_unit, quantity
 
 
 @given(st.floats(-9e5, 9e5).filter(lambda value: abs(value) > 1e-4))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from subsoil.report.quantities import interval, number, printed_unit, quantity, scale
+from subsoil.reporting.quantities import interval, number, printed_unit, quantity, scale
 
 NEW = "carbon younger than 50 yr"
 WORDS: Mapping[str, tuple[str, str]] = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from subsoil.report import bars, style
-from subsoil.report.drawing import Drawing, Panel
-from subsoil.report.headline import title
-from subsoil.report.quantities import number, printed_unit, scale
-from subsoil.report.results import Results
+from subsoil.reporting import bars, style
+from subsoil.reporting.drawing import Drawing, Panel
+from subsoil.reporting.headline import title
+from subsoil.reporting.quantities import number, printed_unit, scale
+from subsoil.reporting.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

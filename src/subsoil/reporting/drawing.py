@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from subsoil.report import style
+from subsoil.reporting import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

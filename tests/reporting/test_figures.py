@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from subsoil.report import results, style
-from subsoil.report.drawing import Drawing, Rendered, render
-from subsoil.report.figures import FIGURES, ages, drivers, incorporation, sensitivity, stocks
-from subsoil.report.results import Results
+from subsoil.reporting import results, style
+from subsoil.reporting.drawing import Drawing, Rendered, render
+from subsoil.reporting.figures import FIGURES, ages, drivers, incorporation, sensitivity, stocks
+from subsoil.reporting.results import Results
 
 
 @pytest.fixture(scope="module")

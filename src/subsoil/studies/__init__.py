@@ -55,11 +55,11 @@ def load(name: str, *, key: int | None = None, quick: bool = False) -> Study:
     study = Study(**settings)
     if key is not None:
         study = replace(study, key=key)
-    return replace(study, quick=True, folds=3, replicates=100) if quick else study
+    return replace(study, quick=True, folds=3, replicates=40) if quick else study
 
 
 def _folder() -> Traversable:
-    return files("subsoil") / "studies"
+    return files("subsoil.studies")
 
 
 def _toml(value: object) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from subsoil.report.drawing import Drawing
-from subsoil.report.figures import ages, drivers, incorporation, sensitivity, sites, skill, stocks
-from subsoil.report.results import Results
+from subsoil.reporting.drawing import Drawing
+from subsoil.reporting.figures import ages, drivers, incorporation, sensitivity, sites, skill, stocks
+from subsoil.reporting.results import Results
 
 Maker = Callable[[Results], Drawing]
 

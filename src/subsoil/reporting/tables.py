@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from subsoil.report.figures.drivers import CROP, JOINT, asked
-from subsoil.report.findings import by_rule
-from subsoil.report.headline import difference, held, title
-from subsoil.report.quantities import NOTHING, effect, interval, number, printed_unit, quantity
-from subsoil.report.results import AS_WRITTEN, Results
+from subsoil.reporting.figures.drivers import CROP, JOINT, asked
+from subsoil.reporting.findings import by_rule
+from subsoil.reporting.headline import difference, held, title
+from subsoil.reporting.quantities import NOTHING, effect, interval, number, printed_unit, quantity
+from subsoil.reporting.results import AS_WRITTEN, Results
 
 BY_LAYER = "crop by layer"
 R_HAT_LIMIT, ESS_LIMIT = 1.01, 400
