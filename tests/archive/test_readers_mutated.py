@@ -36,7 +36,7 @@ def test_damaged_books_give_an_archive_or_our_own_error_and_lose_no_layer(
 
 
 @pytest.mark.parametrize("make", ["balesdent2018", "template", "israd"])
-@pytest.mark.parametrize("long", ["x" * 300_000, "1" * 300_000, "A " * 100_000 + "b", "-a" + "b" * 300_000])
+@pytest.mark.parametrize("long", ["x" * 100_000, "1" * 100_000, "A " * 50_000 + "b", "-a" + "b" * 100_000])
 def test_a_very_long_cell_costs_no_more_than_its_length(mutations: ModuleType, make: str, long: str) -> None:
     """A search that backtracks would not come back from these within minutes."""
     book = mutations.SMALL[make]()

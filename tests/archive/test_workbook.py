@@ -85,6 +85,7 @@ def test_numbers_and_remarks_stay(tmp_path: Path, text: str) -> None:
         ({"xl/workbook.xml": None}, "not an .xlsx"),
         ({"xl/_rels/workbook.xml.rels": None}, "not an .xlsx"),
         ({"xl/workbook.xml": b"<workbook"}, "damaged"),
+        ({"xl/workbook.xml": b"<workbook/>"}, "no worksheet"),
         ({SHEET: lambda x: b'<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + x}, "entities"),
         ({"xl/comments9.xml": b"<!ENTITY a 'b'>"}, "entities"),
         ({SHEET: lambda x: x.decode().encode("utf-16")}, "not UTF-8"),

@@ -33,7 +33,6 @@ _CELL = re.compile(rb"<(?:\w{1,20}:)?c(?=\s)")
 _REFERENCE = re.compile(rb"""[^<>]*?\br\s{0,9}=\s{0,9}["']([A-Za-z]{1,20})(\d{1,20})["']""")
 _FORMULA = re.compile(rb"<(?:\w{1,20}:)?f[\s/>]")
 _STORED = re.compile(rb"<(?:\w+:)?v>[^<]")
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _ADVICE = "open it in a spreadsheet program and save it again as .xlsx"
 
 
@@ -52,6 +51,8 @@ def read_package(file: str, content: bytes) -> tuple[dict[str, list[list[Any]]],
         check_extent(f"{file}, sheet {name}", *_extent(parts[part]))
         rejects += _formulas(file, name, parts[part])
         names.append(name)
+    if not names:
+        raise UnreadableFile(f"{file} holds no worksheet: {_ADVICE}")
     return _cells(file, parts, names), rejects
 
 
@@ -130,7 +131,8 @@ def _sheet_parts(file: str, parts: dict[str, bytes]) -> Iterator[tuple[str, str]
     targets = {r.get("Id"): r.get("Target", "") for r in relations}
     for sheet in _xml(file, parts, "xl/workbook.xml").iter():
         if sheet.tag.endswith("}sheet") and sheet.get("name"):
-            target = targets.get(sheet.get(_RELATION), "")
+            relation = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
+            target = targets.get(relation, "")
             part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
             if "/worksheets/" in part and part in parts:
                 yield sheet.get("name", ""), part

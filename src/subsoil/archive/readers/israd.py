@@ -10,7 +10,7 @@ Whether a value is plausible, keys that match, duplicates and bounds are the mat
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -118,15 +118,8 @@ def read(books: list[Book]) -> Archive:
     _repair(frames, logs)
     rejects += [reject for log in logs.values() for reject in log.rejects]
     archive = from_israd(frames, SOURCE)
-    return Archive(
-        metadata=_labelled(archive.metadata),
-        site=archive.site,
-        profile=archive.profile,
-        layer=archive.layer.assign(lyr_mid=(archive.layer["lyr_top"] + archive.layer["lyr_bot"]) / 2),
-        fraction=archive.fraction,
-        rejects=rejects_frame(rejects),
-        source=SOURCE,
-    )
+    layer = archive.layer.assign(lyr_mid=(archive.layer["lyr_top"] + archive.layer["lyr_bot"]) / 2)
+    return replace(archive, metadata=_labelled(archive.metadata), layer=layer, rejects=rejects_frame(rejects))
 
 
 def _labelled(metadata: pd.DataFrame) -> pd.DataFrame:
