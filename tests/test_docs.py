@@ -8,7 +8,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,11 @@ import typer
 
 from subsoil import cli
 from subsoil.age.distributions import BiExponential, StretchedExponential
+from subsoil.age.simulate import simulate_archive
 from subsoil.archive import rules
 from subsoil.archive.readers import balesdent_layout, balesdent_rules, cells, israd, template
 from subsoil.archive.readers.cells import Rule
+from subsoil.newcarbon import new_carbon
 from subsoil.variables import variables
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +46,7 @@ OF_THE_FILE = (
     Rule("formula-without-value", "warning", "no result is stored: the cell counts as empty"),
     Rule("formula-text", "warning", "text that a spreadsheet would run as a formula counts as empty"),
 )
-OF_NEW_CARBON = (
+ONLY_FLAGS = (
     Rule("small-contrast", "flag", "the error of the plants exceeds a quarter of their difference"),
     Rule("sample-error-imputed", "flag", "no spread of the replicates: the median of the archive"),
     Rule("reference-error-imputed", "flag", "no spread of the reference: the median of the archive"),
@@ -52,6 +54,9 @@ OF_NEW_CARBON = (
     Rule("author-f", "flag", "f of the source study, not from isotopes"),
     Rule("contrast-imputed", "flag", "difference of the plants unknown: the median of the archive"),
     Rule("stock-error-imputed", "flag", "no error of the stock: the median of the archive"),
+    Rule("repaired", "flag", "a value of the row was replaced; the rule that did it stands beside"),
+    Rule("filled", "flag", "a placeholder for a gap between sampled layers, where asked for"),
+    Rule("simulated", "flag", "made by a model, not observed"),
 )
 SECTIONS: Mapping[str, tuple[Rule, ...]] = {
     "Any file": OF_THE_FILE,
@@ -60,7 +65,7 @@ SECTIONS: Mapping[str, tuple[Rule, ...]] = {
     "The form": tuple(template.RULES.values()),
     "The 2018 workbook": (*balesdent_layout.LAYOUT_RULES.values(), *balesdent_rules.RULES.values()),
     "ISRaD": tuple(israd.RULES.values()),
-    "New carbon": OF_NEW_CARBON,
+    "Flags without a finding": ONLY_FLAGS,
 }
 
 
@@ -109,15 +114,28 @@ def test_the_page_of_rules_is_that_of_the_tables() -> None:
 
 def test_no_finding_without_a_rule_on_the_page() -> None:
     """Findings that are written without a table of rules have their names in the source."""
-    told = {rule.name for table in SECTIONS.values() for rule in table}
     written = set()
     for source in (ROOT / "src/subsoil").rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reject" and len(node.args) > 4:
-                rule = node.args[4]
-                written |= {rule.value} if isinstance(rule, ast.Constant) else set()
-    assert written == {rule.name for rule in OF_THE_FILE}
-    assert written <= told
+                rule, severity = node.args[4], node.args[6]
+                if isinstance(rule, ast.Constant) and isinstance(severity, ast.Constant):
+                    written.add((rule.value, severity.value))
+    assert written == {(rule.name, rule.severity) for rule in OF_THE_FILE}
+
+
+def test_every_flag_of_new_carbon_is_on_the_page() -> None:
+    told = {rule.name for table in SECTIONS.values() for rule in table}
+    archive = simulate_archive(1, n_profiles=12)
+    bare = archive.layer.assign(
+        lyr_13c_sd=float("nan"),
+        pair_ref_13c_sd=float("nan"),
+        pair_delta_veg=3.0,
+        pair_delta_veg_sigma=float("nan"),
+    )
+    tables = [new_carbon(archive), new_carbon(replace(archive, layer=bare))]
+    flags = {flag for table in tables for cell in table["flags"] for flag in cell.split("; ") if flag}
+    assert {"sample-error-imputed", "reference-error-imputed", "small-contrast"} <= flags <= told
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
