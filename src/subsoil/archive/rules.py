@@ -45,6 +45,7 @@ vocabulary | warning | not a word of this column; kept, but no analysis will kno
 infinite | warning | infinite; the value is not used: give a number or leave the cell empty
 out-of-bounds | warning | no soil has that; the value is not used: check the typing and the unit
 place-out-of-bounds | error | a row without a possible place, date or depth cannot be used: check it
+computed-value | warning | was computed from a value that is not used; it is not used either
 error-not-positive | warning | an error is above 0; it counts as missing: leave the cell empty if unknown
 error-is-value | warning | the error repeats the value it belongs to; it counts as missing: give the error
 carbon-unit | warning | looks like g/kg; check the column and divide it by 10

@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     values.vocabulary,
     values.infinite,
     values.errors,
+    values.computed,
     values.bounds,
     links.duplicates,
     *(partial(links.parents, name) for name in TABLES[1:]),
@@ -45,6 +46,7 @@ SHEETS = {
     "balesdent2018": {"profile": "Profiles", "layer": "Layers"},
     "template": {"profile": "profiles", "layer": "layers"},
 }
+TEXT_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")  # files without sheets
 
 
 def validate(
@@ -69,7 +71,8 @@ def validate(
     >>> len(validate(empty()).rejects)
     0
     """
-    name, sheets = file or archive.source, SHEETS.get(archive.source, {})
+    name = file or archive.source
+    sheets = dict.fromkeys(TABLES, "") if name.endswith(TEXT_TABLES) else SHEETS.get(archive.source, {})
     tables: dict[str, Any] = {table: archive.table(table).reset_index(drop=True) for table in TABLES}
     checked = replace(archive, **tables)
     noted: list[Reject] = []

@@ -20,12 +20,12 @@ from subsoil.archive.rules import (
 )
 from subsoil.archive.schema import KEYS, TABLES, Archive
 from subsoil.isotopes import delta14c
-from subsoil.variables import Variable, columns
+from subsoil.variables import Variable, columns, variable
 
 # Without these a row stands nowhere in space or time.
 PLACES = frozenset({"site_lat", "site_long", "lyr_obs_date_y", "lyr_top", "lyr_bot"})
 
-STOCK = "lyr_soc"
+STOCK, COMPUTED = "lyr_soc", "C x BD x thickness"
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,25 @@ def infinite(archive: Archive) -> Iterator[Finding]:
         yield from finding(RULES["infinite"], table, known.name, np.isinf(values), becomes=nan)
 
 
+def computed(archive: Archive) -> Iterator[Finding]:
+    """Values that a reader computed from one that cannot be right are not used either."""
+    layer = archive.layer
+    rule = RULES["computed-value"]
+    bad = {name: _outside(layer[name], variable(name)) for name in ("lyr_bd_samp", "lyr_c_org")}
+    copied = (layer["lyr_bd_fill"] == layer["lyr_bd_samp"]) & bad["lyr_bd_samp"]
+    yield from finding(rule, "layer", "lyr_bd_fill", copied, "from lyr_bd_samp;", nan)
+    product = layer[STOCK].notna() & (layer["src_soc"] == COMPUTED) & (bad["lyr_bd_samp"] | bad["lyr_c_org"])
+    yield from finding(rule, "layer", STOCK, product, "from lyr_c_org and lyr_bd_samp;", nan)
+
+
+def _outside(values: pd.Series, known: Variable) -> pd.Series:
+    return (values < known.lower) | (values > known.upper)
+
+
 def bounds(archive: Archive) -> Iterator[Finding]:
     """Numbers lie within what a soil can show; another unit that explains them is named."""
     for table, values, known in _given(archive, _bounded):
-        outside = (values < known.lower) | (values > known.upper)
+        outside = _outside(values, known)
         unit = "" if known.unit == "1" else f" {known.unit}"
         detail = f"{known.lower:g} to {known.upper:g}{unit} is possible;"
         if known.name in PLACES:
