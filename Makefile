@@ -9,8 +9,8 @@ READY := .venv/.ready
 ifneq ($(wildcard ../shared/data),)
 export SUBSOIL_DATA ?= $(abspath ../shared/data)
 endif
-# NumPyro runs its chains in parallel on as many host devices as there are cores.
-export OMP_WAIT_POLICY := passive
+# Matrices here are small: two threads of BLAS mostly wait for each other.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: study test lint bench setup lock clean
 

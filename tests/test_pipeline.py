@@ -117,7 +117,7 @@ def test_public_names_exist_and_unknown_ones_say_so() -> None:
     assert callable(subsoil.study)
     assert callable(subsoil.report)
     with pytest.raises(AttributeError, match="it has"):
-        subsoil.forecast  # noqa: B018
+        subsoil.forecast
 
 
 def test_the_first_lines_of_a_notebook(tmp_path: Path) -> None:

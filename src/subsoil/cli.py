@@ -372,8 +372,14 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
+def _one_blas_thread() -> None:
+    """Matrices here are small, and two threads of BLAS mostly wait for each other: seven times slower."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def main() -> None:
     """Entry point of the `subsoil` command."""
+    _one_blas_thread()
     code = run(sys.argv[1:])
     if code == INTERRUPTED:  # a compiled computation still runs in its threads: an orderly exit would crash
         sys.stdout.flush()
