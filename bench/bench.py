@@ -9,6 +9,7 @@ Nothing fails on a slow machine; without the published workbook, what needs it i
 import argparse
 import csv
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -115,6 +116,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--reuse", action="store_true", help="take the study's seconds from its last run")
     rows = []
+    print(f"{os.cpu_count()} cores; {os.getloadavg()[0]:.1f} processes were busy before the first run")
     print(f"{'task':<46}{'seconds':>9}{'limit':>8}")
     for row in figures(parser.parse_args(arguments).reuse):
         rows.append(row)
