@@ -7,7 +7,6 @@ functions take scalars or arrays and work element by element; a missing value
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
 
 from subsoil.constants import (
     LIBBY_MEAN_LIFE,
@@ -147,6 +146,8 @@ def spread(value: Numbers, kind: object, n: Numbers = np.nan) -> Float[np.ndarra
 
 
 def _student_975(df: Numbers) -> Float[np.ndarray, "..."]:
+    from scipy.special import stdtrit  # a third of a second that most callers do not need
+
     return np.where(np.asarray(df) > 0, stdtrit(np.maximum(df, 1.0), 0.975), NORMAL_975)
 
 
