@@ -84,7 +84,7 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two reports: of measured and of simulated data, the second with nothing but two tables."""
-    synthetic = runpy.run_path(str(Path(__file__).parents[1] / "report" / "synthetic.py"))
+    synthetic = runpy.run_path(str(Path(__file__).parents[1] / "reporting" / "synthetic.py"))
     measured = synthetic["write"](tmp_path_factory.mktemp("browser") / "measured")
     simulated = synthetic["write"](tmp_path_factory.mktemp("browser") / "simulated", simulated=True)
     for path in simulated.glob("*.csv"):
