@@ -212,7 +212,7 @@ def account(books: Sequence[Book], archive: Archive) -> tuple[int, int, set[tupl
         for name, data in sheets.items():
             there = data & known if name == used else set()
             noted = archive.rejects.loc[archive.rejects["sheet"] == name]
-            whole = name != used and bool((noted["rule"] == "sheet-not-used").any())
+            whole = not there and bool(noted["rule"].isin(["sheet-not-used", "sheet-unknown"]).any())
             lost |= {(name, row) for row in data - there if not whole and row not in named}
             rows, kept = rows + len(data), kept + len(there)
     return rows, kept, lost

@@ -31,7 +31,7 @@ from subsoil.archive.readers.cells import (
     words,
 )
 from subsoil.archive.readers.israd_tables import OTHER_TABLES, TELLING, from_israd, table_of
-from subsoil.archive.schema import KEYS, TABLES, Archive, add_flag, rejects_frame, typed
+from subsoil.archive.schema import KEYS, TABLES, Archive, Reject, add_flag, rejects_frame, typed
 from subsoil.archive.workbook import Book, Sheet
 from subsoil.constants import RADIOCARBON_BASE_YEAR
 from subsoil.variables import variables
@@ -67,6 +67,7 @@ RULES = {
         Rule("other-study", "warning", "the site belongs to another study; its carbon is ten times too high"),
         Rule("from-compilation", "note", "came through He et al. 2016: never add that compilation on top"),
         Rule("doi-unknown", "note", "the DOI is a place holder: unpublished or unknown"),
+        Rule("sheet-unknown", "warning", "no column tells which table of ISRaD it is; it is not used"),
         Rule("lone-metadata", "note", "an entry with metadata only"),
     )
 }
@@ -98,7 +99,8 @@ def read(books: list[Book]) -> Archive:
     UnreadableFile
         A table without which nothing can be read, or one of its keys, is absent.
     """
-    found = _parts(books)
+    sheets = _parts(books)
+    found = [part for part in sheets if part.table]
     parts = {part.table: part for part in reversed(found)}
     name = books[0].file if len(books) == 1 else "the folder"
     need(name, "", parts, {table: f"entry_name of table {table}" for table in TABLES[:4]}, EXPECTED)
@@ -106,6 +108,7 @@ def read(books: list[Book]) -> Archive:
     entries = _entries(parts["site"], skipped)
     rejects = [reject for book in books for reject in book.rejects]
     rejects += [repeated_sheet(part.file, part.sheet) for part in found if part is not parts[part.table]]
+    rejects += [reject for part in sheets if not part.table for reject in _unknown(part)]
     frames = {}
     for table, part in parts.items():
         log = Log(part.file, part.sheet.name, RULES)
@@ -130,14 +133,21 @@ def _labelled(metadata: pd.DataFrame) -> pd.DataFrame:
 
 
 def _parts(books: list[Book]) -> list[Part]:
+    """Every sheet with a title of ISRaD's; ``table`` is empty where none tells which it is."""
     found = []
     for book in books:
         for sheet in book.sheets.values():
             header = find_header(sheet, ("entry_name", *TELLING.values()))
-            table = table_of(sheet.rows[header]) if header >= 0 else ""
-            if table:
-                found.append(Part(table, book.file, sheet, header))
+            if header >= 0:
+                found.append(Part(table_of(sheet.rows[header]), book.file, sheet, header))
     return found
+
+
+def _unknown(part: Part) -> list[Reject]:
+    """The reject for a sheet with ISRaD's keys but none of the columns that tell its tables apart."""
+    log = Log(part.file, part.sheet.name, RULES)
+    log.add("sheet-unknown", part.header + 1, "", part.sheet.name)
+    return log.rejects
 
 
 def _description_rows(part: Part, skipped: int, entries: set[str]) -> int:
