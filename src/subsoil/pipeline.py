@@ -43,12 +43,13 @@ LIBRARIES = ("numpy", "scipy", "pandas", "jax", "numpyro", "xarray", "matplotlib
 
 @dataclass
 class Run:
-    """What a running study carries along: tables by file name, seconds by step, and who listens."""
+    """What a running study carries along: tables by file name, seconds by step, how fits ended, who listens."""
 
     study: Study
     progress: Progress
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
 
     def step(self, name: str, share: float) -> None:
         """Say what is being done, and close the clock of the step before."""
@@ -150,6 +151,7 @@ def _hierarchical(
     posterior = fit_age(
         layers, partially_pooled, key=study.key, covariates=study.covariates, sampling=sampling
     )
+    run.outcomes["hierarchical age model"] = posterior.attrs["outcome"]
     tables["diagnostics"] = diagnostics(posterior)
     tables["prior"] = prior_predictive(age_data(layers, study.covariates), partially_pooled, key=study.key)
 
@@ -342,6 +344,7 @@ def _manifest(run: Run, archive: Archive, provenance: Mapping[str, Any], folder:
         "versions": {"subsoil": __version__, "python": python_version()} | {n: version(n) for n in LIBRARIES},
         "citations": [published.citation()],
         "counts": {name: len(table) for name, table in run.tables.items()},
+        "outcomes": run.outcomes,
         "files_sha256": atomic.checksums(folder),
         "seconds": {name: round(value, 2) for name, value in run.seconds.items()},
     }
