@@ -43,7 +43,7 @@ LIBRARIES = ("numpy", "scipy", "pandas", "jax", "numpyro", "xarray", "matplotlib
 
 @dataclass
 class Run:
-    """What a running study carries along: tables by file name, seconds by step, how fits ended, who listens."""
+    """What a running study carries along: tables by file name, seconds by step, how fits ended."""
 
     study: Study
     progress: Progress
