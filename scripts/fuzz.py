@@ -206,12 +206,13 @@ def account(books: Sequence[Book], archive: Archive) -> tuple[int, int, set[tupl
     """
     rows, kept, lost = 0, 0, set()
     named = set(archive.rejects["row"])
+    places = list(zip(archive.rejects["file"], archive.rejects["sheet"], strict=True))
     for table, sheets in _data(books, archive.source).items():
         known = {int(row) for row in archive.table(table)["src_row"].dropna()}
         used = max(sheets, key=lambda name: len(sheets[name] & known))
         for name, data in sheets.items():
             there = data & known if name == used else set()
-            noted = archive.rejects.loc[archive.rejects["sheet"] == name]
+            noted = archive.rejects[[f"{file}:{sheet}" == name for file, sheet in places]]
             whole = not there and bool(noted["rule"].isin(["sheet-not-used", "sheet-unknown"]).any())
             lost |= {(name, row) for row in data - there if not whole and row not in named}
             rows, kept = rows + len(data), kept + len(there)
@@ -224,12 +225,12 @@ def _data(books: Sequence[Book], source: str) -> dict[str, dict[str, set[int]]]:
     if source == "balesdent2018":
         layers, _, _ = balesdent_layout.read_sheet(books[0], "Layers", balesdent_layout.LAYERS)
         values = layers[balesdent_blocks.STUDIED + balesdent_blocks.REFERENCE]
-        return {"layer": {"Layers": set(layers.loc[values.notna().any(axis=1), "row"])}}
+        return {"layer": {f"{books[0].file}:Layers": set(layers.loc[values.notna().any(axis=1), "row"])}}
     for book in books:
         for sheet in book.sheets.values():
             table, rows = _filled(sheet)
             if table and rows:
-                found.setdefault(table, {})[f"{sheet.name}"] = rows
+                found.setdefault(table, {})[f"{book.file}:{sheet.name}"] = rows
     return found
 
 
