@@ -85,7 +85,9 @@ class DepthGrid:
     """A gapless grid of layers, made from its boundaries.
 
     ``boundaries`` in m, shape [layer + 1], strictly increasing; values of a profile sit on layers, fluxes on
-    boundaries. Raises BadCall for fewer than two boundaries or a step that does not go down.
+    boundaries. ``node`` in m, shape [layer]: where in its layer a model reckons the layer's value to be, the
+    middle unless given (land models put their boundaries between nodes, not nodes between boundaries).
+    Raises BadCall for fewer than two boundaries, a step that does not go down, or a node outside its layer.
 
     >>> grid = DepthGrid.from_cm([0, 5, 15, 30])
     >>> grid.centre.round(3).tolist(), len(grid)
@@ -93,12 +95,17 @@ class DepthGrid:
     """
 
     boundaries: Float[np.ndarray, " boundary"]
+    node: Float[np.ndarray, " layer"] = None  # type: ignore[assignment]  # filled below
 
     def __post_init__(self) -> None:
         boundaries = _frozen(self.boundaries)
         object.__setattr__(self, "boundaries", boundaries)
         if boundaries.ndim != 1 or boundaries.size < 2 or not (np.diff(boundaries) > 0).all():
             raise BadCall(f"a grid wants two or more increasing boundaries in m, got {boundaries}")
+        node = self.centre if self.node is None else self.node
+        object.__setattr__(self, "node", _frozen(node))
+        if self.node.shape != (len(self),) or not ((self.top < self.node) & (self.node < self.bottom)).all():
+            raise BadCall(f"a grid wants one node inside each layer, got nodes {self.node} m in {boundaries} m")
 
     @classmethod
     def from_cm(cls, boundaries: Numbers) -> "DepthGrid":

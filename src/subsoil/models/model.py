@@ -1,0 +1,203 @@
+"""What a soil-carbon model is: for one column, where carbon enters and how fast it flows.
+
+A model is one function, ``equations(values, forcing, grid, carbon) -> Fluxes``, and one table of parameters,
+``parameters/<file>.toml``. It states rates per unit of the donor and nothing else: no time step, no isotope,
+no sum of losses. `operator` adds up what leaves each pool, so that carbon closes by construction, and 12C,
+13C, 14C, a virtual label and age ride on the same operator.
+
+With C [layer, pool] the stock (kg m-2 a layer):
+
+    dC/dt = inputs + flow C - (sum of flow out + respiration + leaching + down + up) C + what comes from above
+    and below
+
+Linear models do not look at ``carbon``. Nonlinear ones (microbes) write each flux as a rate times its donor:
+decomposition of litter by microbes is ``(Vmax M / (K + M)) * litter``, its rate ``Vmax M / (K + M)``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from subsoil.depth import DepthGrid
+from subsoil.errors import BadCall
+from subsoil.forcing import Forcing
+from subsoil.solve.blocks import Blocks
+
+ROUNDING = 1e-9
+"""A share or a rate may pass its limit by this much before it counts as wrong."""
+
+Values: TypeAlias = Mapping[str, Any]
+"""Parameter values by name, each a number (or a traced array of shape [])."""
+
+
+class Fluxes(NamedTuple):
+    """Carbon entering and leaving the pools of one column; all but ``inputs`` are rates per unit donor, 1/yr.
+
+    inputs: kg C m-2 yr-1. flow: [layer, to, from] between pools of a layer, its diagonal unused. respiration:
+    to CO2. down, up: through the lower and upper boundary of the layer, within the pool (see `transport`).
+    leaching: dissolved, out of the soil.
+    """
+
+    inputs: Float[Array, "layer pool"]
+    flow: Float[Array, "layer pool pool"]
+    respiration: Float[Array, "layer pool"]
+    down: Float[Array, "layer pool"]
+    up: Float[Array, "layer pool"]
+    leaching: Float[Array, "layer pool"]
+
+
+Equations: TypeAlias = Callable[[Values, Forcing, DepthGrid, Any], Fluxes]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of a table: value, unit, bounds (both included), prior, where it comes from, whether it was checked.
+
+    ``prior``: family and numbers (``{family = "lognormal", sd = 0.5}``: centred on the value; ``uniform``:
+    between the bounds). ``verified`` is false where no source was read.
+    """
+
+    name: str
+    value: float
+    unit: str
+    lower: float
+    upper: float
+    reference: str
+    meaning: str
+    prior: Mapping[str, Any] = field(default_factory=lambda: {"family": "uniform"})
+    verified: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A published model: equations, the values of its parameters, its pools and its own grid.
+
+    Calling it gives the same model with other values: ``model(k_slow=0.1)``. Raises BadCall for an unknown
+    parameter, a value out of its bounds or not finite.
+    """
+
+    name: str
+    title: str
+    reference: str
+    pools: tuple[str, ...]
+    equations: Equations
+    parameters: Mapping[str, Parameter]
+    values: Mapping[str, Any]
+    grid: DepthGrid
+    linear: bool = True
+
+    def __call__(self, **changes: Any) -> "Model":
+        for name, value in changes.items():
+            self._check(name, value)
+        return replace(self, values={**self.values, **changes})
+
+    def fluxes(self, forcing: Forcing, grid: DepthGrid | None = None, carbon: Any = None) -> Fluxes:
+        """Fluxes at the model's own values, in the mean over the months of a seasonal forcing."""
+        return annual_fluxes(self.equations, self.values, forcing, grid or self.grid, carbon)
+
+    def _check(self, name: str, value: Any) -> None:
+        if name not in self.parameters:
+            raise BadCall(f"{self.name} has no parameter {name!r}; it has {', '.join(self.parameters)}")
+        row, number = self.parameters[name], np.asarray(value, dtype=float)
+        slack = ROUNDING * max(1.0, abs(row.lower), abs(row.upper))
+        if not np.isfinite(number).all() or (number < row.lower - slack).any() or (number > row.upper + slack).any():
+            raise BadCall(
+                f"{self.name}: {name} must lie between {row.lower:g} and {row.upper:g} {row.unit}, got {value}"
+            )
+
+
+def annual_fluxes(
+    equations: Equations, values: Values, forcing: Forcing, grid: DepthGrid, carbon: Any = None
+) -> Fluxes:
+    """Fluxes of a steady forcing, or their mean over the months of a seasonal one (leading axis on its fields).
+
+    The mean of the rates, not the rates of the mean: responses to temperature and water bend.
+    """
+    if jnp.ndim(forcing.temperature) == 1:
+        return equations(values, forcing, grid, carbon)
+    monthly = jax.vmap(lambda month: equations(values, month, grid, carbon))(forcing)
+    return jax.tree.map(lambda rate: rate.mean(axis=0), monthly)
+
+
+def decompose(
+    rate: Float[Array, "layer pool"], transfer: Float[Array, "*layer pool pool"]
+) -> tuple[Float[Array, "layer pool pool"], Float[Array, "layer pool"]]:
+    """Flow and respiration (1/yr) of pools that decompose at ``rate``; share ``transfer`` [to, from] of it stays.
+
+        flow_ji = transfer_ji rate_i,   respiration_i = (1 - sum_j transfer_ji) rate_i
+
+    ``transfer`` may differ by layer. A column that sums to more than 1 makes respiration negative, which
+    `check_fluxes` refuses by name.
+    """
+    flow = transfer * rate[:, None, :]
+    return flow, (1.0 - transfer.sum(axis=-2)) * rate
+
+
+def spread_inputs(amount: Array | float, share: Float[Array, " layer"], split: Float[Array, " pool"]) -> Array:
+    """Inputs [layer, pool]: ``amount`` (kg C m-2 yr-1) over the layers by ``share`` and the pools by ``split``."""
+    return amount * share[:, None] * split[None, :]
+
+
+def operator(fluxes: Fluxes) -> Blocks:
+    """The operator A of dC/dt = inputs + A C, with every column's sum equal to minus what leaves the soil.
+
+    >>> import jax.numpy as jnp
+    >>> one = jnp.ones((1, 2))
+    >>> flow = jnp.array([[[0.0, 0.2], [0.3, 0.0]]])
+    >>> blocks = operator(Fluxes(one, flow, 0.1 * one, 0 * one, 0 * one, 0 * one))
+    >>> blocks.diagonal[0].round(3).tolist()
+    [[-0.4, 0.2], [0.3, -0.3]]
+    """
+    n = fluxes.flow.shape[-1]
+    between = fluxes.flow * (1.0 - jnp.eye(n))
+    loss = between.sum(axis=-2) + fluxes.respiration + fluxes.leaching + fluxes.down + fluxes.up
+    zero = jnp.zeros_like(fluxes.down[..., :1, :])
+    return Blocks(
+        lower=jnp.concatenate([zero, fluxes.down[..., :-1, :]], axis=-2),
+        diagonal=between - jnp.eye(n) * loss[..., None, :],
+        upper=jnp.concatenate([fluxes.up[..., 1:, :], zero], axis=-2),
+    )
+
+
+def tendency(fluxes: Fluxes, carbon: Float[Array, "layer pool"]) -> Float[Array, "layer pool"]:
+    """dC/dt, kg m-2 yr-1: every flux is added where it arrives and taken where it leaves, so mass closes."""
+    n = fluxes.flow.shape[-1]
+    moved = fluxes.flow * (1.0 - jnp.eye(n)) * carbon[..., None, :]
+    down, up = fluxes.down * carbon, fluxes.up * carbon
+    gone = moved.sum(axis=-2) + (fluxes.respiration + fluxes.leaching) * carbon + down + up
+    zero = jnp.zeros_like(down[..., :1, :])
+    from_above = jnp.concatenate([zero, down[..., :-1, :]], axis=-2)
+    from_below = jnp.concatenate([up[..., 1:, :], zero], axis=-2)
+    return fluxes.inputs + moved.sum(axis=-1) + from_above + from_below - gone
+
+
+def check_fluxes(model: Model, fluxes: Fluxes) -> None:
+    """Refuse fluxes that no soil has: not finite, negative, of a wrong shape. Call with numbers, not traced.
+
+    Raises BadCall with the model, the flux, the layer and the pool, and what usually is the reason.
+    """
+    layers, pools = np.shape(fluxes.inputs)[-2:]
+    for name, rate in zip(Fluxes._fields, fluxes, strict=True):
+        array = np.asarray(rate)
+        wanted = (layers, pools, pools) if name == "flow" else (layers, pools)
+        if array.shape[-len(wanted) :] != wanted or pools != len(model.pools):
+            raise BadCall(f"{model.name}: {name} must end in shape {wanted}, got {array.shape}")
+        if name == "flow":
+            array = np.where(np.eye(pools, dtype=bool), 0.0, array)
+        bad = np.argwhere(~np.isfinite(array) | (array < -ROUNDING * max(1.0, np.abs(array[np.isfinite(array)]).max(initial=0.0))))
+        if bad.size:
+            where = tuple(int(i) for i in bad[0])
+            pool = model.pools[where[-1]]
+            usual = {
+                "respiration": f"the transfers out of {pool!r} sum to more than 1",
+                "inputs": "an input of the forcing is negative or missing",
+            }.get(name, "a rate or a diffusivity is negative, or the forcing has gaps")
+            layer = where[-3 if name == "flow" else -2]
+            raise BadCall(
+                f"{model.name}: {name} of pool {pool!r} in layer {layer} is {array[where]:.3g} a year; usually {usual}"
+            )
