@@ -1,0 +1,576 @@
+"""Block-tridiagonal algebra of a soil column: solve it, and take its resolvent at complex nodes.
+
+The operator of one column is ``dC/dt = u + A C`` with the state C [layer, pool]. Carbon moves between layers
+within its pool only, so the blocks beside the diagonal are diagonal matrices and are kept as vectors. A of a
+linear model is a compartmental matrix, its columns diagonally dominant, so elimination needs no pivots; for a
+Jacobian of a nonlinear model `residual` tells whether that held.
+
+Elimination runs down the layers: ``S_l = D_l - lower_l S_{l-1}^-1 upper_{l-1}``, each S inverted by
+Gauss-Jordan (block Thomas; Golub and Van Loan 2013, Matrix Computations, section 4.5.1). Derivatives come
+from one solve with the transpose, not from the elimination. Two backends stand under each function: JAX, and
+a compiled kernel on a CPU; see `use`.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_batching import custom_vmap
+from jaxtyping import Float
+
+from subsoil.errors import BadCall
+
+jax.config.update("jax_enable_x64", True)
+
+BACKENDS = ("auto", "compiled", "jax")
+
+CHUNK = {"cpu": 64}
+"""Columns eliminated together in JAX by platform: on a CPU as many as its cache holds."""
+CHUNK_ELSEWHERE = 16384
+
+_chosen = os.environ.get("SUBSOIL_BACKEND", "auto")
+
+
+class Blocks(NamedTuple):
+    """Operator A of a soil column; leading batch axes are allowed on every part and broadcast.
+
+    All in 1/yr: ``lower[l]`` is the rate into layer l from l-1 (``lower[0]`` is not read), ``diagonal[l]``
+    holds the rates within layer l as [to, from], ``upper[l]`` is the rate into layer l from l+1
+    (``upper[-1]`` is not read).
+    """
+
+    lower: Float[Array, "*batch layer pool"]
+    diagonal: Float[Array, "*batch layer pool pool"]
+    upper: Float[Array, "*batch layer pool"]
+
+
+def use(name: str) -> None:
+    """Choose the backend: ``"auto"``, ``"compiled"`` or ``"jax"``. Compiled functions of JAX are forgotten.
+
+    Raises BadCall for another name.
+
+    >>> use("auto")
+    """
+    global _chosen
+    if name not in BACKENDS:
+        raise BadCall(f"the backend is one of {', '.join(BACKENDS)}, got {name!r}")
+    if name != _chosen:
+        _chosen = name
+        jax.clear_caches()  # the choice is taken when a function is traced
+
+
+def backend() -> str:
+    """Backend in use, ``"compiled"`` or ``"jax"``."""
+    return "jax"
+
+
+def transpose(blocks: Blocks) -> Blocks:
+    """Blocks of the transposed matrix.
+
+    >>> blocks = Blocks(jnp.zeros((2, 1)), -jnp.ones((2, 1, 1)), jnp.asarray([[3.0], [0.0]]))
+    >>> transpose(blocks).lower.tolist()
+    [[0.0], [3.0]]
+    """
+    return Blocks(_below(blocks.upper), jnp.swapaxes(blocks.diagonal, -1, -2), _above(blocks.lower))
+
+
+def dense(blocks: Blocks) -> Float[Array, "*batch state state"]:
+    """A as one matrix, state counted layer by layer (index ``layer * pools + pool``).
+
+    >>> blocks = Blocks(jnp.asarray([[0.0], [3.0]]), -jnp.ones((2, 1, 1)), jnp.zeros((2, 1)))
+    >>> dense(blocks).tolist()
+    [[-1.0, 0.0], [3.0, -1.0]]
+    """
+    layers, pools = jnp.shape(blocks.lower)[-2:]
+    unit = jnp.eye(layers * pools).reshape(layers * pools, layers, pools)
+    columns = jax.vmap(lambda x: multiply(blocks, x))(unit)
+    return jnp.moveaxis(columns.reshape(*columns.shape[:-2], layers * pools), 0, -1)
+
+
+def multiply(
+    blocks: Blocks, x: Float[Array, "*batch layer pool"], *, magnitude: bool = False
+) -> Float[Array, "*batch layer pool"]:
+    """``A x``; with ``magnitude`` ``|A| |x|``, the scale of its round-off.
+
+    ``x`` may carry a tracer axis before the layers, as in `solve`.
+
+    >>> blocks = Blocks(jnp.asarray([[0.0], [3.0]]), -jnp.ones((2, 1, 1)), jnp.zeros((2, 1)))
+    >>> multiply(blocks, jnp.asarray([[1.0], [1.0]])).tolist()
+    [[-1.0], [2.0]]
+    """
+    lower, diagonal, upper = (jnp.asarray(part) for part in blocks)
+    x = jnp.asarray(x)
+    if magnitude:
+        lower, diagonal, upper, x = (jnp.abs(part) for part in (lower, diagonal, upper, x))
+    if _has_tracers(lower, diagonal, upper, x):
+        lower, diagonal, upper = lower[..., None, :, :], diagonal[..., None, :, :, :], upper[..., None, :, :]
+    within = jnp.sum(diagonal * x[..., None, :], axis=-1)
+    return within + lower * _below(x) + upper * _above(x)
+
+
+def residual(
+    blocks: Blocks, x: Float[Array, "*batch layer pool"], rhs: Float[Array, "*batch layer pool"]
+) -> Float[Array, "*batch"]:
+    """How well ``A x = rhs`` holds in each column: ``max |A x - rhs| / max(|A| |x| + |rhs|)`` over its state.
+
+    About 1e-16 for a backward stable solve; inf where anything is not finite. A tracer axis is kept.
+
+    >>> blocks = Blocks(jnp.zeros((1, 1)), -jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
+    >>> float(residual(blocks, jnp.ones((1, 1)), jnp.ones((1, 1))))
+    1.0
+    """
+    rhs = jnp.asarray(rhs)
+    error = jnp.max(jnp.abs(multiply(blocks, x) - rhs), axis=(-1, -2))
+    scale = jnp.max(multiply(blocks, x, magnitude=True) + jnp.abs(rhs), axis=(-1, -2))
+    relative = error / jnp.where(scale == 0.0, 1.0, scale)
+    return jnp.where(jnp.isfinite(relative) & jnp.isfinite(scale), relative, jnp.inf)
+
+
+def solve(
+    blocks: Blocks, rhs: Float[Array, "*batch layer pool"] | Float[Array, "*batch tracer layer pool"]
+) -> Float[Array, "*batch layer pool"] | Float[Array, "*batch tracer layer pool"]:
+    """x with ``A x = rhs``.
+
+    Batch axes of ``blocks`` and ``rhs`` broadcast. An axis of ``rhs`` more than ``blocks`` have, just before
+    the layers, counts tracers: they share one elimination, and each gets the same bits as alone.
+    Differentiable in both (reverse mode); a vmapped axis becomes part of one batched call. Raises BadCall for
+    shapes that do not fit.
+
+    A is taken to be stable without pivots, as compartmental matrices are; ask `residual` where it may not be.
+
+    >>> blocks = Blocks(jnp.asarray([[0.0], [1.0]]), -jnp.ones((2, 1, 1)), jnp.zeros((2, 1)))
+    >>> solve(blocks, jnp.asarray([[-1.0], [0.0]])).tolist()
+    [[1.0], [1.0]]
+    """
+    blocks, batch = _door(blocks)
+    rhs = jnp.asarray(rhs)
+    _want(not jnp.iscomplexobj(rhs), "rhs wants real numbers: solve its two parts as tracers")
+    _want(rhs.ndim >= 2 and rhs.shape[-2:] == blocks.lower.shape[-2:], "rhs", blocks, rhs)
+    tracers = rhs.ndim == len(batch) + 3
+    _want(rhs.ndim <= len(batch) + 3, "rhs has more axes than batch, tracer, layer, pool:", blocks, rhs)
+    if not tracers:
+        rhs = rhs[..., None, :, :]
+    batch = _broadcast(batch, rhs.shape[:-3])
+    x = _solve(*_flat(blocks, batch), _rows(rhs, batch, 3))
+    x = x.reshape(batch + x.shape[1:])
+    return x if tracers else x[..., 0, :, :]
+
+
+def resolvent(
+    blocks: Blocks,
+    start: Float[Array, "*batch layer pool"],
+    nodes_re: Float[Array, " node"],
+    nodes_im: Float[Array, " node"],
+    project: Float[Array, "*batch group layer pool"],
+) -> tuple[Float[Array, "*batch node group layer"], Float[Array, "*batch node group layer"]]:
+    """Sums over pools of ``x_k = (z_k I - A)^-1 start`` at nodes ``z_k = nodes_re + i nodes_im``.
+
+    Returns the real and the imaginary part of ``sum_p project[g, l, p] x_k[l, p]``, shape
+    [node, group, layer] behind the batch axes, which broadcast. ``project`` is real and without unit; nodes
+    are in 1/yr and lie off the spectrum of A, as on a contour around it. Label response, ages and transit
+    times are weighted sums of this over nodes. Differentiable once (reverse mode) in blocks, start and
+    project; nodes count as constants. Raises BadCall for shapes that do not fit.
+
+    >>> blocks = Blocks(jnp.zeros((1, 1)), -jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
+    >>> one = jnp.ones((1, 1))
+    >>> re, im = resolvent(blocks, one, jnp.asarray([0.0]), jnp.asarray([1.0]), one[None])
+    >>> round(float(re[0, 0, 0]), 12), round(float(im[0, 0, 0]), 12)
+    (0.5, -0.5)
+    """
+    blocks, batch = _door(blocks)
+    start, project = jnp.asarray(start), jnp.asarray(project)
+    nodes_re, nodes_im = jnp.asarray(nodes_re), jnp.asarray(nodes_im)
+    state = blocks.lower.shape[-2:]
+    _want(not (jnp.iscomplexobj(start) or jnp.iscomplexobj(project)), "start and project want real numbers")
+    _want(start.ndim >= 2 and start.shape[-2:] == state, "start", blocks, start)
+    _want(
+        project.ndim >= 3 and project.shape[-2:] == state,
+        "project wants a group axis and",
+        blocks,
+        project,
+    )
+    _want(
+        nodes_re.ndim == 1 and nodes_re.shape == nodes_im.shape,
+        f"nodes want two vectors of equal length, got {nodes_re.shape} and {nodes_im.shape}",
+    )
+    batch = _broadcast(batch, start.shape[:-2], project.shape[:-3])
+    nodes = jax.lax.stop_gradient(jnp.stack([nodes_re, nodes_im]).astype(float))
+    re, im = _resolvent(*_flat(blocks, batch), _rows(start, batch, 2), nodes, _rows(project, batch, 3))
+    return re.reshape(batch + re.shape[1:]), im.reshape(batch + im.shape[1:])
+
+
+def _want(condition: bool, message: str, blocks: Blocks | None = None, got: Any = None) -> None:
+    if condition:
+        return
+    if blocks is not None:
+        layers, pools = blocks.lower.shape[-2:]
+        message += f" must end in the blocks' {layers} layers and {pools} pools, got shape {tuple(got.shape)}"
+    raise BadCall(message)
+
+
+def _door(blocks: Blocks) -> tuple[Blocks, tuple[int, ...]]:
+    """Blocks as arrays, and their common batch shape."""
+    parts = [jnp.asarray(part) for part in blocks]
+    shapes = ", ".join(str(part.shape) for part in parts)
+    _want(not any(jnp.iscomplexobj(part) for part in parts), "blocks want real numbers")
+    lower, diagonal, upper = parts
+    _want(
+        lower.ndim >= 2
+        and diagonal.ndim >= 3
+        and lower.shape[-2:] == upper.shape[-2:] == diagonal.shape[-3:-1]
+        and diagonal.shape[-1] == diagonal.shape[-2]
+        and 0 not in diagonal.shape[-3:],
+        f"blocks want lower and upper [layer, pool] and diagonal [layer, pool, pool], got shapes {shapes}",
+    )
+    return Blocks(*parts), _broadcast(lower.shape[:-2], diagonal.shape[:-3], upper.shape[:-2])
+
+
+def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        return jnp.broadcast_shapes(*shapes)
+    except ValueError:
+        raise BadCall(f"batch axes {', '.join(map(str, shapes))} do not broadcast") from None
+
+
+def _has_tracers(lower: Array, diagonal: Array, upper: Array, x: Array) -> bool:
+    return x.ndim == max(lower.ndim, diagonal.ndim - 1, upper.ndim) + 1
+
+
+def _below(x: Array) -> Array:
+    """``x[l - 1]`` at layer l, 0 at the first."""
+    return jnp.concatenate([jnp.zeros_like(x[..., :1, :]), x[..., :-1, :]], axis=-2)
+
+
+def _above(x: Array) -> Array:
+    """``x[l + 1]`` at layer l, 0 at the last."""
+    return jnp.concatenate([x[..., 1:, :], jnp.zeros_like(x[..., :1, :])], axis=-2)
+
+
+def _rows(x: Array, batch: tuple[int, ...], inner: int) -> Array:
+    """Batch axes broadcast and merged into one."""
+    own = x.shape[x.ndim - inner :]
+    return jnp.broadcast_to(x.astype(float), batch + own).reshape(prod(batch), *own)
+
+
+def _flat(blocks: Blocks, batch: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    lower, diagonal, upper = blocks
+    return _rows(lower, batch, 2), _rows(diagonal, batch, 3), _rows(upper, batch, 2)
+
+
+# One batch axis from here on: lower, upper [batch, layer, pool], rhs [batch, tracer, layer, pool] and so on.
+
+
+@cache
+def _solver(transposed: bool) -> Callable[..., Array]:
+    """The solve as JAX sees it: vmapped axes join the batch, or the tracers where the matrix is shared."""
+
+    @custom_vmap
+    def solver(lower: Array, diagonal: Array, upper: Array, rhs: Array) -> Array:
+        return _solve_jax(lower, diagonal, upper, rhs, transposed=transposed)
+
+    @solver.def_vmap
+    def rule(size: int, batched: list[bool], *arrays: Array) -> tuple[Array, bool]:
+        if not any(batched[:3]):
+            rhs = arrays[3]  # [axis, batch, tracer, ...]: the axis joins the tracers
+            joined = jnp.moveaxis(rhs, 0, 1).reshape(rhs.shape[1], -1, *rhs.shape[3:])
+            x = solver(*arrays[:3], joined)
+            return jnp.moveaxis(x.reshape(rhs.shape[1], size, *rhs.shape[2:]), 1, 0), True
+        x = solver(*_join(size, batched, arrays))
+        return x.reshape(size, -1, *x.shape[1:]), True
+
+    return solver
+
+
+def _join(size: int, batched: list[bool], arrays: tuple[Array, ...]) -> list[Array]:
+    """A new leading axis of ``size`` merged with the batch axis, in every array."""
+    whole = _spread(size, batched, arrays)
+    return [x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]) for x in whole]
+
+
+def _spread(size: int, batched: list[bool], arrays: tuple[Array, ...]) -> list[Array]:
+    pairs = zip(arrays, batched, strict=True)
+    return [x if own else jnp.broadcast_to(x, (size, *x.shape)) for x, own in pairs]
+
+
+@jax.custom_vjp
+def _solve(lower: Array, diagonal: Array, upper: Array, rhs: Array) -> Array:
+    return _solver(False)(lower, diagonal, upper, rhs)
+
+
+def _solve_forward(
+    lower: Array, diagonal: Array, upper: Array, rhs: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    x = _solve(lower, diagonal, upper, rhs)
+    return x, (lower, diagonal, upper, x)
+
+
+def _solve_backward(saved: tuple[Array, ...], cotangent: Array) -> tuple[Array, ...]:
+    """``A^T w = cotangent``: the cotangent of rhs is w, that of A is ``-w x^T`` on its blocks."""
+    lower, diagonal, upper, x = saved
+    w = _adjoint_solve(lower, diagonal, upper, cotangent)
+    return (
+        -jnp.sum(w * _below(x), axis=1),
+        -jnp.sum(w[..., :, None] * x[..., None, :], axis=1),
+        -jnp.sum(w * _above(x), axis=1),
+        w,
+    )
+
+
+_solve.defvjp(_solve_forward, _solve_backward)
+
+
+@jax.custom_vjp
+def _adjoint_solve(lower: Array, diagonal: Array, upper: Array, rhs: Array) -> Array:
+    return _solver(True)(lower, diagonal, upper, rhs)
+
+
+def _adjoint_forward(
+    lower: Array, diagonal: Array, upper: Array, rhs: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    w = _adjoint_solve(lower, diagonal, upper, rhs)
+    return w, (lower, diagonal, upper, w)
+
+
+def _adjoint_backward(saved: tuple[Array, ...], cotangent: Array) -> tuple[Array, ...]:
+    """As `_solve_backward` with A and its transpose exchanged, for second derivatives."""
+    lower, diagonal, upper, w = saved
+    x = _solve(lower, diagonal, upper, cotangent)
+    return (
+        -jnp.sum(w * _below(x), axis=1),
+        -jnp.sum(w[..., :, None] * x[..., None, :], axis=1),
+        -jnp.sum(w * _above(x), axis=1),
+        x,
+    )
+
+
+_adjoint_solve.defvjp(_adjoint_forward, _adjoint_backward)
+
+
+def _resolvent_rule(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Vmapped axes join the batch; a batch of node sets runs one set after the other."""
+    mapped = custom_vmap(function)
+
+    @mapped.def_vmap
+    def rule(size: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
+        nodes, many = arrays[4], batched[4]
+        if many:
+            out = jax.lax.map(lambda turn: mapped(*turn), tuple(_spread(size, batched, arrays)))
+        else:
+            joined = _join(size, batched[:4] + batched[5:], arrays[:4] + arrays[5:])
+            out = mapped(*joined[:4], nodes, *joined[4:])
+            out = tuple(x.reshape(size, -1, *x.shape[1:]) for x in out)
+        return out, tuple(True for _ in out)
+
+    return mapped
+
+
+@_resolvent_rule
+def _resolvent_batch(
+    lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
+) -> tuple[Array, Array]:
+    return _resolvent_jax(lower, diagonal, upper, start, nodes, project)
+
+
+@_resolvent_rule
+def _resolvent_adjoint_batch(
+    lower: Array,
+    diagonal: Array,
+    upper: Array,
+    start: Array,
+    nodes: Array,
+    project: Array,
+    cotangent_re: Array,
+    cotangent_im: Array,
+) -> tuple[Array, ...]:
+    return _resolvent_adjoint_jax(lower, diagonal, upper, start, nodes, project, cotangent_re, cotangent_im)
+
+
+@jax.custom_vjp
+def _resolvent(
+    lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
+) -> tuple[Array, Array]:
+    return _resolvent_batch(lower, diagonal, upper, start, nodes, project)
+
+
+def _resolvent_forward(*arrays: Array) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
+    return _resolvent_batch(*arrays), arrays
+
+
+def _resolvent_backward(saved: tuple[Array, ...], cotangents: tuple[Array, Array]) -> tuple[Array, ...]:
+    lower, diagonal, upper, start, project = _resolvent_adjoint_batch(*saved, *cotangents)
+    return lower, diagonal, upper, start, jnp.zeros_like(saved[4]), project
+
+
+_resolvent.defvjp(_resolvent_forward, _resolvent_backward)
+
+
+# The JAX form. Inside, the batch is the last axis, so that each step is one vector loop over columns.
+
+
+def _by_chunks(function: Callable[..., Any], arrays: tuple[Array, ...]) -> Any:
+    """``function`` over chunks that fit the cache; columns are the first axis outside, the last inside."""
+    columns = arrays[0].shape[0]
+    most = CHUNK.get(jax.default_backend(), CHUNK_ELSEWHERE)
+    size = next((n for n in range(min(most, columns), most // 2, -1) if columns % n == 0), 0)
+    if not size:  # no divisor near: spread columns evenly over chunks and repeat a few of the last
+        size = max(1, -(-columns // max(1, -(-columns // most))))
+    chunks = -(-columns // size)
+
+    def inside(parts: tuple[Array, ...]) -> Any:
+        out = function(*(jnp.moveaxis(x, 0, -1) for x in parts))
+        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), out)
+
+    if chunks == 1:
+        return inside(arrays)
+    extra = chunks * size - columns
+    if extra:
+        arrays = tuple(jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]) for x in arrays)
+    out = jax.lax.map(inside, tuple(x.reshape(chunks, size, *x.shape[1:]) for x in arrays))
+    return jax.tree.map(lambda x: x.reshape(chunks * size, *x.shape[2:])[:columns], out)
+
+
+def _invert(matrix: Array) -> Array:
+    """Inverse of [pool, pool, column] by Gauss-Jordan without pivots."""
+    for k in range(matrix.shape[0]):
+        reciprocal = 1.0 / matrix[k, k]
+        row, column = matrix[k] * reciprocal, matrix[:, k]
+        matrix = matrix - column[:, None] * row[None]
+        matrix = matrix.at[k].set(row).at[:, k].set(-column * reciprocal).at[k, k].set(reciprocal)
+    return matrix
+
+
+def _apply(matrix: Array, x: Array) -> Array:
+    """Product of [pool, pool, column] and [pool, tracer, column]; sums have one order for any count."""
+    total = matrix[:, 0, None] * x[0]
+    for j in range(1, matrix.shape[1]):
+        total = total + matrix[:, j, None] * x[j]
+    return total
+
+
+def _eliminate(lower: Array, diagonal: Array, upper: Array) -> Array:
+    """Inverses of the pivots ``S_l``, [layer, pool, pool, column]."""
+
+    def step(inverse: Array, layer: tuple[Array, ...]) -> tuple[Array, Array]:
+        own, from_above, block = layer
+        inverse = _invert(block - own[:, None] * inverse * from_above)
+        return inverse, inverse
+
+    before = jnp.concatenate([jnp.zeros_like(upper[:1]), upper[:-1]])
+    return jax.lax.scan(step, jnp.zeros_like(diagonal[0]), (lower, before, diagonal))[1]
+
+
+def _substitute(inverses: Array, lower: Array, upper: Array, rhs: Array) -> Array:
+    """x from the inverted pivots, rhs [layer, pool, tracer, column]."""
+
+    def down(z: Array, layer: tuple[Array, ...]) -> tuple[Array, Array]:
+        inverse, own, y = layer
+        z = _apply(inverse, y - own[:, None] * z)
+        return z, z
+
+    def up(x: Array, layer: tuple[Array, ...]) -> tuple[Array, Array]:
+        inverse, own, z = layer
+        x = z - _apply(inverse, own[:, None] * x)
+        return x, x
+
+    nothing = jnp.zeros_like(rhs[0])
+    z = jax.lax.scan(down, nothing, (inverses, lower, rhs))[1]
+    return jax.lax.scan(up, nothing, (inverses, upper, z), reverse=True)[1]
+
+
+def _substitute_transposed(inverses: Array, lower: Array, upper: Array, rhs: Array) -> Array:
+    """As `_substitute` for the transposed matrix: its pivots are the same, transposed."""
+    below = jnp.concatenate([jnp.zeros_like(upper[:1]), upper[:-1]])
+    above = jnp.concatenate([lower[1:], jnp.zeros_like(lower[:1])])
+    return _substitute(jnp.swapaxes(inverses, 1, 2), below, above, rhs)
+
+
+@jax.jit(static_argnames="transposed")
+def _solve_jax(lower: Array, diagonal: Array, upper: Array, rhs: Array, *, transposed: bool) -> Array:
+    def columns(lower: Array, diagonal: Array, upper: Array, rhs: Array) -> Array:
+        inverses = _eliminate(lower, diagonal, upper)
+        substitute = _substitute_transposed if transposed else _substitute
+        x = substitute(inverses, lower, upper, jnp.moveaxis(rhs, 0, 2))
+        return jnp.moveaxis(x, 2, 0)
+
+    return _by_chunks(columns, (lower, diagonal, upper, rhs))
+
+
+def _shifted(node: Array, lower: Array, diagonal: Array, upper: Array) -> tuple[Array, Array, Array]:
+    """Blocks of ``z I - A``, complex."""
+    z = jax.lax.complex(node[0], node[1])
+    unit = jnp.eye(diagonal.shape[1])[:, :, None]
+    return -lower.astype(complex), z * unit - diagonal, -upper.astype(complex)
+
+
+@jax.jit
+def _resolvent_jax(
+    lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
+) -> tuple[Array, Array]:
+    def columns(
+        lower: Array, diagonal: Array, upper: Array, start: Array, project: Array
+    ) -> tuple[Array, Array]:
+        def at(node: Array) -> tuple[Array, Array]:
+            matrix = _shifted(node, lower, diagonal, upper)
+            x = _substitute(_eliminate(*matrix), matrix[0], matrix[2], start[:, :, None].astype(complex))[
+                :, :, 0
+            ]
+            return jnp.sum(project * x.real, axis=2), jnp.sum(project * x.imag, axis=2)
+
+        return jax.lax.map(at, nodes.T)
+
+    return _by_chunks(columns, (lower, diagonal, upper, start, project))
+
+
+@jax.jit
+def _resolvent_adjoint_jax(
+    lower: Array,
+    diagonal: Array,
+    upper: Array,
+    start: Array,
+    nodes: Array,
+    project: Array,
+    cotangent_re: Array,
+    cotangent_im: Array,
+) -> tuple[Array, ...]:
+    """Cotangents of lower, diagonal, upper, start and project.
+
+    With M = z - A, x = M^-1 start and ``M^T w = sum_g project_g conj(cotangent_g)``, the change of the loss
+    is ``Re(w . (dA x + dstart)) + Re(conj(cotangent_g) (dproject_g . x))``, summed over nodes.
+    """
+
+    def columns(
+        lower: Array,
+        diagonal: Array,
+        upper: Array,
+        start: Array,
+        project: Array,
+        cotangent_re: Array,
+        cotangent_im: Array,
+    ) -> tuple[Array, ...]:
+        def at(total: tuple[Array, ...], turn: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
+            node, re, im = turn
+            weight = jax.lax.complex(re, -im)[:, :, None]  # group, layer, 1, column
+            below, block, above = _shifted(node, lower, diagonal, upper)
+            inverses = _eliminate(below, block, above)
+            x = _substitute(inverses, below, above, start[:, :, None].astype(complex))[:, :, 0]
+            pull = jnp.sum(project * weight, axis=0)
+            w = _substitute_transposed(inverses, below, above, pull[:, :, None])[:, :, 0]
+            nothing = jnp.zeros_like(x[:1])
+            new = (
+                w * jnp.concatenate([nothing, x[:-1]]),
+                w[:, :, None] * x[:, None],
+                w * jnp.concatenate([x[1:], nothing]),
+                w,
+                weight * x,
+            )
+            return tuple(t + n.real for t, n in zip(total, new, strict=True)), None
+
+        zero = tuple(jnp.zeros_like(x) for x in (lower, diagonal, upper, start, project))
+        return jax.lax.scan(at, zero, (nodes.T, cotangent_re, cotangent_im))[0]
+
+    return _by_chunks(columns, (lower, diagonal, upper, start, project, cotangent_re, cotangent_im))
