@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from subsoil.depth import DepthGrid
+from subsoil.errors import BadCall
 
 LEAST_DIFFUSIVITY = 1e-30
 """m2/yr; below it nothing diffuses in any time that matters, and a division stays finite."""
@@ -37,12 +38,13 @@ def exchange(
 
         F = (g max(0, 1 - 0.1 |Pe|)^5 + max(v, 0)) c_j - (g max(0, 1 - 0.1 |Pe|)^5 + max(-v, 0)) c_j+1
 
-    which goes from central differences (slow flow) to upwind ones (fast flow) and never turns a rate negative.
-    ``bulk_density`` [layer], kg m-3: mixing then moves soil, and evens out the carbon content of the soil
-    (kg/kg) rather than its density (kg m-3): g c becomes g rho_boundary (c / rho).
+    which goes from central differences (slow flow) to upwind ones (fast flow) and never turns a rate
+    negative. ``bulk_density`` [layer], kg m-3: mixing then moves soil, and evens out the carbon content of
+    the soil (kg/kg) rather than its density (kg m-3): g c becomes g rho_boundary (c / rho).
 
     grid: n layers. diffusivity D (m2/yr) and velocity v (m/yr, positive down): on the n - 1 inner boundaries,
-    numbers, [boundary, 1], or [boundary, pool]. Returns rates of shape [layer, pool or 1].
+    numbers, [boundary], or [boundary or 1, pool or 1]. Returns rates of shape [layer, pool or 1]. Raises
+    BadCall for as many values as there are layers, or any other number that is not that of the boundaries.
 
     >>> from subsoil.depth import DepthGrid
     >>> rates = exchange(DepthGrid.from_cm([0, 10, 30]), diffusivity=1e-4)
@@ -51,18 +53,21 @@ def exchange(
     """
     distance = jnp.asarray(grid.node[1:] - grid.node[:-1])[:, None]
     thickness = jnp.asarray(grid.thickness)[:, None]
-    d, v = _on_boundaries(diffusivity), _on_boundaries(velocity)
+    d, v = (_on_boundaries(values, len(grid) - 1) for values in (diffusivity, velocity))
     if bulk_density is None:
         weight_above = weight_below = jnp.ones(())
     else:
         density = jnp.asarray(bulk_density)[:, None]
         between = 0.5 * (density[:-1] + density[1:])
         weight_above, weight_below = between / density[:-1], between / density[1:]
+    sinking, rising = jnp.maximum(v, 0.0), jnp.maximum(-v, 0.0)  # their sum is |v| with derivative 0 at v = 0
     mixes = d > LEAST_DIFFUSIVITY
-    peclet = jnp.abs(v) * distance / jnp.where(mixes, d, 1.0)
-    conductance = jnp.where(mixes, d / distance * jnp.maximum(0.0, 1.0 - 0.1 * peclet) ** 5, 0.0)
-    down = (conductance * weight_above + jnp.maximum(v, 0.0)) / thickness[:-1]
-    up = (conductance * weight_below + jnp.maximum(-v, 0.0)) / thickness[1:]
+    peclet = (sinking + rising) * distance / jnp.where(mixes, d, 1.0)
+    # Without mixing the Peclet number is infinite where carbon flows and 0 where it rests.
+    damping = jnp.where(mixes, jnp.maximum(0.0, 1.0 - 0.1 * peclet) ** 5, jnp.where(v == 0.0, 1.0, 0.0))
+    conductance = d / distance * damping
+    down = (conductance * weight_above + sinking) / thickness[:-1]
+    up = (conductance * weight_below + rising) / thickness[1:]
     end = jnp.zeros((1, down.shape[1]))
     return Exchange(jnp.concatenate([down, end]), jnp.concatenate([end, up]))
 
@@ -90,9 +95,9 @@ def cryoturbation(
 ) -> Float[Array, "boundary 1"]:
     """Diffusivity on the inner boundaries, m2/yr, of CLM4.5 and later (Koven et al. 2013, BG 10:7109).
 
-    A soil that thaws in summer to ``thaw_depth`` (m) of at most ``deepest_thaw`` mixes by frost: D = ``frost``
-    down to that depth, from there in a straight line to 0 at ``deepest`` (m). Deeper thaw, or no frost
-    (infinite): D = ``bioturbation`` at all depths. Never thawed (0): D = 0.
+    A soil that thaws in summer to ``thaw_depth`` (m) of at most ``deepest_thaw`` mixes by frost: D =
+    ``frost`` down to that depth, from there in a straight line to 0 at ``deepest`` (m). Deeper thaw, or no
+    frost (infinite): D = ``bioturbation`` at all depths. Never thawed (0): D = 0.
 
     >>> from subsoil.depth import DepthGrid
     >>> cryoturbation(DepthGrid.from_cm([0, 50, 100, 200, 300, 400]), 1.0).ravel().tolist()
@@ -101,13 +106,24 @@ def cryoturbation(
     depth = jnp.asarray(grid.boundaries[1:-1])[:, None]
     thaw = jnp.asarray(thaw_depth)
     shallow = jnp.minimum(thaw, deepest_thaw)
-    below = jnp.clip((deepest - depth) / (deepest - shallow), 0.0, 1.0)
+    tapers = deepest > shallow  # else mixing ends at the thaw depth, and the slope has no run
+    below = jnp.where(
+        tapers, jnp.clip((deepest - depth) / jnp.where(tapers, deepest - shallow, 1.0), 0.0, 1.0), 0.0
+    )
     frozen = jnp.asarray(frost) * jnp.where(depth <= shallow, 1.0, below)
     return jnp.where(
-        thaw > deepest_thaw, jnp.asarray(bioturbation) * jnp.ones_like(depth), jnp.where(thaw > 0.0, frozen, 0.0)
+        thaw > deepest_thaw,
+        jnp.asarray(bioturbation) * jnp.ones_like(depth),
+        jnp.where(thaw > 0.0, frozen, 0.0),
     )
 
 
-def _on_boundaries(values: ArrayLike) -> Float[Array, "boundary pool"]:
+def _on_boundaries(values: ArrayLike, boundaries: int) -> Float[Array, "boundary pool"]:
     array = jnp.asarray(values, dtype=float)
-    return array[None, None] if array.ndim == 0 else array[:, None] if array.ndim == 1 else array
+    array = array[None, None] if array.ndim == 0 else array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or array.shape[0] not in (1, boundaries):
+        raise BadCall(
+            f"diffusivity and velocity want one value at each of the {boundaries} boundaries of layers, "
+            f"got shape {jnp.shape(values)}; values of layers are averaged onto the boundaries first"
+        )
+    return array
