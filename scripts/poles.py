@@ -1,0 +1,64 @@
+"""Make the poles of `subsoil.solve.exponential`: python scripts/poles.py > src/subsoil/solve/poles.toml
+
+Set-valued AAA (Nakatsukasa, Sète & Trefethen 2018, SIAM J. Sci. Comput. 40:A1494; Lietaert et al. 2022, IMA J.
+Numer. Anal. 42:1087): rational functions with one common denominator for exp(-x t) at many t at once, on both
+edges of a sector around the positive axis, support points in conjugate pairs so that the poles are too.
+What is kept are the poles; the weights of any t follow by least squares where they are used.
+"""
+
+import numpy as np
+from scipy.linalg import eigvals
+
+ANGLE = 0.3
+"""Half angle of the sector, radians: eigenvalues of strongly cycling pools turn off the real axis."""
+SETS = {"standard": (3000.0, 22), "fine": (300.0, 28)}
+"""Longest over shortest time, and steps of the algorithm. Of 18 to 34 tried: the fewest with an error below
+1e-7 over the sector, and those of the least error (`subsoil.solve.exponential.Poles.error` measures it)."""
+
+
+def common_poles(ratio: float, pairs: int) -> np.ndarray:
+    """Poles in the upper half plane, of the variable z = -x."""
+    times = np.geomspace(1.0, ratio, 24)
+    x = np.logspace(np.log10(1.0 / ratio) - 5.0, 3.0, 500)
+    z = np.concatenate([x * np.exp(1j * ANGLE), x * np.exp(-1j * ANGLE)])
+    values = np.exp(-np.outer(z, times))
+    half, free = len(x), np.ones(len(z), bool)
+    support: list[int] = []
+    model = np.tile(values.mean(axis=0), (len(z), 1))
+    for _ in range(pairs):
+        worst = int(np.argmax((np.abs(values - model).max(axis=1) * free)[:half]))
+        support += [worst, worst + half]
+        free[[worst, worst + half]] = False
+        cauchy = 1.0 / (z[free][:, None] - z[support][None])
+        loewner = np.vstack([(values[free, v][:, None] - values[support, v][None]) * cauchy for v in range(24)])
+        to_complex = np.kron(np.eye(len(support) // 2), np.array([[1, 1j], [1, -1j]]))
+        columns = loewner @ to_complex
+        triangle = np.linalg.qr(np.vstack([columns.real, columns.imag]), mode="r")
+        weight = to_complex @ np.linalg.svd(triangle)[2][-1]
+        model = values.copy()
+        model[free] = (cauchy @ (weight[:, None] * values[support])) / (cauchy @ weight)[:, None]
+    n = len(support)
+    left, right = np.zeros((n + 1, n + 1), complex), np.eye(n + 1, dtype=complex)
+    left[0, 1:], left[1:, 0], left[1:, 1:], right[0, 0] = weight, 1.0, np.diag(z[support]), 0.0
+    poles = -eigvals(left, right)
+    poles = poles[np.isfinite(poles) & (np.abs(poles) < 1e12)]
+    poles = poles[poles.imag >= -1e-10 * np.abs(poles)]
+    poles = poles[np.abs(np.angle(-poles)) > 2.0 * ANGLE]  # among the spectrum: spurious, of no residue
+    return poles[np.argsort(np.abs(poles))]
+
+
+def main() -> None:
+    print("# Poles of rational approximations to exp(t A), t in [1, ratio], by scripts/poles.py. Times in units of")
+    print("# the first one; real and imaginary parts, upper half plane.")
+    for name, (ratio, pairs) in SETS.items():
+        poles = common_poles(ratio, pairs)
+        print(f"\n[{name}]\nratio = {ratio}\nangle = {ANGLE}")
+        for part in ("real", "imag"):
+            print(f"{part} = [")
+            for value in getattr(poles, part):
+                print(f"  {value:.17g},")
+            print("]")
+
+
+if __name__ == "__main__":
+    main()
