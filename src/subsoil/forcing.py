@@ -1,12 +1,32 @@
 """Climate, texture and litter of one soil column, layer by layer: all that a model may look at.
 
 A field of a steady forcing has the shape below; a seasonal one has a leading axis of 12 months on every
-field (`seasonal`). Models get one month at a time and never see the axis.
+field (`seasonal`), and a batch of columns has its axis before that: [column, month, layer] (`stack`). Models
+get one month of one column at a time and never see these axes. `site_forcing` makes a column of what is known
+of a site, and runs under jit, vmap and grad.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from subsoil.bounds import checked, known
+from subsoil.depth import DepthGrid, overlap
+from subsoil.errors import BadCall
+from subsoil.roots import biome_root_share, exponential_share, surface_share
+from subsoil.water import ROTHC_DEPTH, retention, rothc_max_deficit, rothc_yearly_deficit, wetness
+
+MM_PER_M = 1000.0
+MONTHS = 12
+FIELD_CAPACITY, WILTING_POINT = -0.033, -1.5
+"""Matric potentials by the usual convention, MPa."""
+HOLDRIDGE = 58.93
+"""Potential evapotranspiration, mm yr-1 per degree C between 0 and 30 (Holdridge 1967, Life Zone Ecology)."""
 
 
 class Forcing(NamedTuple):
@@ -41,3 +61,212 @@ class Forcing(NamedTuple):
     lignin: Float[Array, ""]
     lignin_to_nitrogen: Float[Array, ""]
     cover: Float[Array, ""]
+
+
+def site_forcing(
+    grid: DepthGrid,
+    *,
+    mat: ArrayLike,
+    map_mm: ArrayLike,
+    pet_mm: ArrayLike | None = None,
+    p_pet: ArrayLike | None = None,
+    clay: ArrayLike = 0.2,
+    sand: ArrayLike = 0.4,
+    bulk_density: ArrayLike = 1300.0,
+    ph: ArrayLike = 6.5,
+    npp: ArrayLike = 0.43,
+    above: ArrayLike = 0.5,
+    biome: str = "global",
+    roots: str = "biomass",
+    litter_e_folding: ArrayLike | None = 0.1,
+    wood: ArrayLike = 0.0,
+    lignin: ArrayLike = 0.2,
+    lignin_to_nitrogen: ArrayLike = 20.0,
+    saturation: ArrayLike | None = None,
+    moisture_deficit: ArrayLike | None = None,
+    oxygen: ArrayLike = 1.0,
+    thaw_depth: ArrayLike = np.inf,
+    cover: ArrayLike = 1.0,
+) -> Forcing:
+    """A steady column from what is known of a site; what is not known has the default of the signature.
+
+    mat: mean annual temperature, degree C; soil at all depths. map_mm: precipitation, mm yr-1. pet_mm:
+    potential evapotranspiration, mm yr-1, or p_pet: P/PET; without either 58.93 mm for each degree of mat
+    between 0 and 30 (Holdridge 1967). npp: carbon that enters the soil, kg m-2 yr-1 (mean of land: Field et
+    al. 1998, Science 281:237). above: share of it above ground. biome, roots: `biome_root_share`.
+    litter_e_folding: m, of litter mixed into the soil (0.1: CLM), None: all into the first layer. No input
+    enters below thaw_depth (m), as in CLM.
+
+    One number, or one a layer: clay, sand (fractions), bulk_density (kg m-3), ph, oxygen (1: no lack) and
+    saturation. A saturation not measured is wilting point + `wetness` (field capacity - wilting point), by
+    texture (`retention`), at all depths. A moisture_deficit of RothC (mm, 0 or negative) not given is
+    (1 - `wetness`) of the greatest one. wood: share of litter; lignin (0.2: the daily CENTURY of Millennial)
+    and lignin_to_nitrogen: of litter. cover: 1 under plants, 0 bare.
+
+    Assumptions without a source: texture of a loam, its density and pH, above, wood, lignin_to_nitrogen, and
+    both rules of water.
+
+    Raises BadCall for a value out of `BOUNDS` or missing, sand and clay above 1 together, a wrong number of
+    layers, an unknown biome.
+
+    >>> column = site_forcing(DepthGrid.from_cm([0, 10, 30, 100]), mat=10, map_mm=800, p_pet=1.1, clay=0.25)
+    >>> column.saturation.round(2).tolist(), float(column.root_share.sum().round(12))
+    ([0.6, 0.6, 0.6], 1.0)
+    """
+    if pet_mm is not None and p_pet is not None:
+        raise BadCall("give pet_mm or p_pet, not both: one follows from the other and map_mm")
+    clay, sand = _on_layers("clay", clay, grid), _on_layers("sand", sand, grid)
+    if known(clay, sand) and (np.asarray(clay + sand) > 1.0 + 1e-6).any():
+        raise BadCall(f"clay and sand are at most 1 together, got {clay} and {sand}: is silt given as sand?")
+    temperature, rain = checked("mat", mat), checked("map_mm", map_mm) / MM_PER_M
+    if p_pet is not None:
+        potential = rain / checked("p_pet", p_pet)
+    elif pet_mm is not None:
+        potential = checked("pet_mm", pet_mm) / MM_PER_M
+    else:
+        potential = HOLDRIDGE * jnp.clip(temperature, 0.0, 30.0) / MM_PER_M
+    wet, plants = wetness(rain, potential), checked("cover", cover)
+    if saturation is None:
+        soil = retention(sand, clay)
+        dry, moist = soil.saturation(WILTING_POINT), soil.saturation(FIELD_CAPACITY)
+        water = dry + wet * (moist - dry)
+    else:
+        water = _on_layers("saturation", saturation, grid)
+    if moisture_deficit is None:
+        driest = jnp.where(plants > 0.5, 1.0, 0.556)
+        deficit = rothc_max_deficit(_topsoil(grid, clay)) * jnp.minimum(1.0 - wet, driest)
+    else:
+        deficit = checked("moisture_deficit", moisture_deficit)
+    entering, thaw = checked("npp", npp), checked("thaw_depth", thaw_depth)
+    surface = checked("above", above)
+    if litter_e_folding is None:
+        litter_share = surface_share(grid)
+    else:
+        litter_share = exponential_share(grid, litter_e_folding, thaw)
+    return Forcing(
+        temperature=jnp.broadcast_to(temperature, len(grid)),
+        saturation=water,
+        oxygen=_on_layers("oxygen", oxygen, grid),
+        clay=clay,
+        sand=sand,
+        bulk_density=_on_layers("bulk_density", bulk_density, grid),
+        ph=_on_layers("ph", ph, grid),
+        precipitation=rain,
+        potential_evaporation=potential,
+        moisture_deficit=deficit,
+        thaw_depth=thaw,
+        litter=entering * surface,
+        roots=entering * (1.0 - surface),
+        litter_share=litter_share,
+        root_share=biome_root_share(grid, biome, roots, thaw),
+        wood=checked("wood", wood),
+        lignin=checked("lignin", lignin),
+        lignin_to_nitrogen=checked("lignin_to_nitrogen", lignin_to_nitrogen),
+        cover=plants,
+    )
+
+
+def damping_depth(thermal_diffusivity: ArrayLike) -> Float[Array, ""]:
+    """Depth over which the yearly wave of temperature falls by e, m: d = sqrt(kappa P / pi), P = 1 yr.
+
+    thermal_diffusivity kappa: m2 yr-1.
+
+    >>> damping_depth(15.8).round(2).tolist()
+    2.24
+    """
+    return jnp.sqrt(checked("thermal_diffusivity", thermal_diffusivity) / jnp.pi)
+
+
+def seasonal(
+    forcing: Forcing,
+    grid: DepthGrid,
+    *,
+    amplitude: ArrayLike = 0.0,
+    warmest_month: ArrayLike = 7.0,
+    thermal_diffusivity: ArrayLike = 15.8,
+    rain_mm: ArrayLike | None = None,
+    pet_mm: ArrayLike | None = None,
+    cover: ArrayLike | None = None,
+    saturation: ArrayLike | None = None,
+) -> Forcing:
+    """Twelve months of a steady column: every field gets a leading axis of 12, January first.
+
+        T(z, t) = T(z) + A exp(-z / d) cos(2 pi (t - t_w) - z / d)
+
+    at the middle of each month t and at the nodes z of the grid: the wave in a uniform soil, which lags as it
+    falls (Hillel 1982, Introduction to Soil Physics). amplitude A: half of warmest less coldest at the
+    surface, degree C. warmest_month: of the surface, t_w (7: north, 1: south). thermal_diffusivity: m2 yr-1;
+    15.8 is 5e-7 m2 s-1, an assumption that stands for a moist mineral soil. d: `damping_depth`.
+
+    rain_mm, pet_mm: mm of each month, adding up to the year of ``forcing`` within 1 %; without them a twelfth
+    of it. cover: 1 or 0 for each month. saturation: [12] or [12, layer]; without it that of ``forcing``.
+    Given months of rain, evaporation or cover, RothC's moisture deficit is the yearly cycle that its monthly
+    balance comes to; else that of ``forcing``. Raises BadCall for a value out of `BOUNDS` or not 12 months.
+
+    >>> grid = DepthGrid.from_cm([0, 10, 100])
+    >>> year = seasonal(site_forcing(grid, mat=8, map_mm=700), grid, amplitude=10)
+    >>> year.temperature.max(axis=0).round().tolist()
+    [18.0, 16.0]
+    """
+    size, wave = checked("amplitude", amplitude), damping_depth(thermal_diffusivity)
+    warmest = checked("warmest_month", warmest_month)
+    fall = jnp.maximum(grid.node, 0.0) / wave
+    phase = 2.0 * jnp.pi * (jnp.arange(1, MONTHS + 1) - warmest)[:, None] / MONTHS - fall
+    year = jax.tree.map(lambda field: jnp.broadcast_to(field, (MONTHS, *jnp.shape(field))), forcing)
+    rain = _months("rain_mm", rain_mm, forcing.precipitation)
+    potential = _months("pet_months_mm", pet_mm, forcing.potential_evaporation)
+    plants = year.cover if cover is None else jnp.broadcast_to(checked("cover", cover), MONTHS)
+    water = year.saturation if saturation is None else checked("saturation", saturation)
+    water = jnp.broadcast_to(water[:, None] if water.ndim == 1 else water, (MONTHS, len(grid)))
+    if rain_mm is None and pet_mm is None and cover is None:
+        deficit = year.moisture_deficit
+    else:
+        deficit = rothc_yearly_deficit(rain, potential, _topsoil(grid, forcing.clay), plants)
+    return year._replace(
+        temperature=forcing.temperature + size * jnp.exp(-fall) * jnp.cos(phase),
+        saturation=water,
+        precipitation=rain * MONTHS / MM_PER_M,
+        potential_evaporation=potential * MONTHS / MM_PER_M,
+        cover=plants,
+        moisture_deficit=deficit,
+    )
+
+
+def stack(columns: Sequence[Forcing]) -> Forcing:
+    """Columns of one grid as one batch, its axis first: [column, layer] or [column, month, layer].
+
+    Raises BadCall for no column, or for columns of different grids or seasons.
+    """
+    shapes = {jax.tree.map(jnp.shape, column) for column in columns}
+    if len(shapes) != 1:
+        raise BadCall(f"columns of one batch have one grid and one season, got {len(shapes)} kinds of them")
+    return jax.tree.map(lambda *field: jnp.stack(field), *columns)
+
+
+def _topsoil(grid: DepthGrid, values: Array) -> Array:
+    """Mean over RothC's topsoil; the first layer's value where the grid has none of it."""
+    weight = overlap(grid, DepthGrid.from_cm([0.0, ROTHC_DEPTH]))[0]
+    return values @ (weight / weight.sum()) if weight.sum() > 0.0 else values[0]
+
+
+def _on_layers(name: str, value: ArrayLike, grid: DepthGrid) -> Array:
+    array = checked(name, value)
+    if array.shape not in ((), (len(grid),)):
+        raise BadCall(f"{name} is one number or one for each of {len(grid)} layers, got shape {array.shape}")
+    return jnp.broadcast_to(array, len(grid))
+
+
+def _months(name: str, value: ArrayLike | None, yearly: Array) -> Array:
+    """Millimetres of each month, by default a twelfth of the year's metres."""
+    total = yearly * MM_PER_M
+    if value is None:
+        return jnp.broadcast_to(total / MONTHS, MONTHS)
+    array = checked(name, value)
+    if array.shape != (MONTHS,):
+        raise BadCall(f"{name} wants 12 months, got shape {array.shape}")
+    if known(array, total) and abs(float(array.sum() - total)) > 0.01 * float(total):
+        raise BadCall(
+            f"{name}: the months add up to {float(array.sum()):.0f} mm, the year of the site is"
+            f" {float(total):.0f} mm: make the site from the sum of the months, or scale them"
+        )
+    return array

@@ -9,10 +9,12 @@ The equations were collected from the papers and from the public code of SoilR, 
 two differ the docstring says so.
 """
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
+
+from subsoil.water import retention, rothc_max_deficit
+from subsoil.water import rothc_deficit as rothc_deficit
 
 KELVIN = 273.15
 """0 degree C in K."""
@@ -20,14 +22,8 @@ KELVIN = 273.15
 GAS_CONSTANT = 8.314462618
 """J mol-1 K-1 (CODATA 2018)."""
 
-MPA_PER_MM_WATER = 9.80665e-6
-"""Pressure of 1 mm of water, MPa: density 1000 kg m-3, standard gravity."""
-
 DRIEST_SATURATION = 0.01
 """Least saturation that `water_potential` uses, as in CLM: the power law has no lower end."""
-
-PAN_TO_POTENTIAL = 0.75
-"""Evaporation of a covered soil over that of an open pan in RothC (Coleman & Jenkinson 1996)."""
 
 
 # ---- temperature ------------------------------------------------------------------------------------------
@@ -100,7 +96,7 @@ def daycent_temperature(temperature: ArrayLike) -> Float[Array, "..."]:
     """Arctangent curve of DayCent: f = max(0, 0.56 + (1.46 / pi) atan(0.0309 pi (T - 15.7))).
 
     temperature T: degree C; 0 below -11.2 degree C, 0.56 at 15.7, at most 1.29. Source: SoilR code after
-    Kelly et al. 2000; Del Grosso et al. 2005, Biogeochemistry 73:71.
+    Del Grosso et al. 2005, Biogeochemistry 73:71.
 
     >>> round(float(daycent_temperature(15.7)), 2)
     0.56
@@ -171,7 +167,8 @@ def century_moisture(precipitation: ArrayLike, potential_evaporation: ArrayLike)
     """f = 1 / (1 + 30 exp(-8.5 P / PET)): 0.032 without rain, 1 where it is wet.
 
     precipitation P, potential_evaporation PET: 0 or more, of one unit and one time (month or year). f is 1
-    where nothing evaporates. Source: SoilR code after Parton et al. 1987 and Adair et al. 2008.
+    where nothing evaporates. Source: SoilR code after Adair et al. 2008, Global Change Biol.
+    14:2636.
 
     >>> round(float(century_moisture(0.8, 0.8)), 3)
     0.994
@@ -182,28 +179,14 @@ def century_moisture(precipitation: ArrayLike, potential_evaporation: ArrayLike)
     return jnp.where(evaporates, 1.0 / (1.0 + 30.0 * jnp.exp(-8.5 * jnp.where(evaporates, ratio, 0.0))), 1.0)
 
 
-def rothc_max_deficit(clay: ArrayLike, depth: ArrayLike = 23.0) -> Float[Array, "..."]:
-    """Greatest soil moisture deficit of RothC under plants, mm, negative.
-
-        TSMD_max = -(20 + 1.3 clay% - 0.01 clay%^2) depth / 23,   clay% = 100 clay
-
-    clay: fraction, 0-1. depth: of the soil layer, cm. Source: Coleman & Jenkinson 1996; RothC_Py.
-
-    >>> round(float(rothc_max_deficit(0.234)), 2)
-    -44.94
-    """
-    percent = 100.0 * jnp.asarray(clay)
-    return -(20.0 + 1.3 * percent - 0.01 * percent**2) * jnp.asarray(depth) / 23.0
-
-
 def rothc_moisture(deficit: ArrayLike, clay: ArrayLike, *, depth: ArrayLike = 23.0) -> Float[Array, "..."]:
     """Response of RothC to its accumulated moisture deficit: 1 near field capacity, 0.2 at the greatest.
 
         b = 1  where S / S_max < 0.444,  else  0.2 + 0.8 (1 - S / S_max) / (1 - 0.444)
 
-    deficit S: mm, 0 or negative (`rothc_deficit`). clay: fraction. depth: cm. S_max is `rothc_max_deficit`
-    for bare soil as well: cover limits how far the deficit grows, not what a deficit does. A deficit beyond
-    S_max counts as S_max. Source: Coleman & Jenkinson 1996; RothC_Py.
+    deficit S: mm, 0 or negative (`subsoil.water.rothc_deficit`). clay: fraction. depth: cm. S_max is
+    `rothc_max_deficit` for bare soil as well: cover limits how far the deficit grows, not what a deficit does.
+    A deficit beyond S_max counts as S_max. Source: Coleman & Jenkinson 1996; RothC_Py.
 
     >>> [round(float(rothc_moisture(d, 0.234)), 3) for d in (0.0, -30.0, -60.0)]
     [1.0, 0.678, 0.2]
@@ -212,59 +195,18 @@ def rothc_moisture(deficit: ArrayLike, clay: ArrayLike, *, depth: ArrayLike = 23
     return jnp.clip(0.2 + 0.8 * (1.0 - share) / (1.0 - 0.444), 0.2, 1.0)
 
 
-def rothc_deficit(
-    rain: Float[Array, "month *column"],
-    evaporation: Float[Array, "month *column"],
-    clay: ArrayLike,
-    cover: ArrayLike = 1.0,
-    depth: ArrayLike = 23.0,
-    start: ArrayLike = 0.0,
-) -> Float[Array, "month *column"]:
-    """Accumulated moisture deficit of RothC at the end of each month, mm, 0 or negative.
-
-        S_m = max(low, min(0, S_(m-1) + rain - 0.75 evaporation))
-        low = TSMD_max under plants,   min(0.556 TSMD_max, S_(m-1)) on bare soil
-
-    so that bare soil dries no further than 0.556 TSMD_max, and keeps a larger deficit that plants left.
-    rain, evaporation (of an open pan: potential evapotranspiration / 0.75): mm of the month, months on the
-    first axis, any number of them. clay: fraction. cover: 1 under plants, 0 bare, one number or one a month.
-    depth: cm. start: deficit before the first month, mm. Source: Coleman & Jenkinson 1996; RothC_Py.
-
-    >>> dry = jnp.array([0.0, 0.0, 100.0])
-    >>> [round(s) for s in rothc_deficit(dry, jnp.array([40.0, 40.0, 40.0]), 0.234).tolist()]
-    [-30, -45, 0]
-    """
-    change = jnp.asarray(rain, dtype=float) - PAN_TO_POTENTIAL * jnp.asarray(evaporation, dtype=float)
-    lowest = rothc_max_deficit(clay, depth)
-    covered = jnp.asarray(cover)
-    covered = jnp.broadcast_to(
-        covered.reshape(covered.shape + (1,) * (change.ndim - covered.ndim)), change.shape
-    )
-
-    def month(before: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        balance, plants = now
-        bare = jnp.minimum(0.556 * lowest, before)
-        after = jnp.maximum(jnp.where(plants > 0.5, lowest, bare), jnp.minimum(0.0, before + balance))
-        return after, after
-
-    first = jnp.broadcast_to(jnp.asarray(start, dtype=change.dtype), change.shape[1:])
-    return jax.lax.scan(month, first, (change, covered))[1]
-
-
 def water_potential(saturation: ArrayLike, sand: ArrayLike, clay: ArrayLike) -> Float[Array, "..."]:
-    """Matric potential of soil water, MPa, negative (Clapp & Hornberger 1978, Water Resour. Res. 14:601).
+    """Matric potential of soil water, MPa, negative: psi = psi_s s^-b (Clapp & Hornberger 1978).
 
-        psi = psi_s s^-b,   psi_s = -10^(1.88 - 0.0131 sand%) cm of water,   b = 2.91 + 0.159 clay%
-
-    saturation s: 0-1, at least 0.01 as in CLM. sand, clay: fractions. Regressions: Cosby et al. 1984, Water
-    Resour. Res. 20:682, univariate, as CLM uses them.
+    saturation s: 0-1, at least 0.01 as in CLM. sand, clay: fractions; psi_s and b from them by
+    `subsoil.water.retention`.
 
     >>> round(float(water_potential(1.0, 0.4, 0.2)), 5)
     -0.00223
     """
     wet = jnp.clip(jnp.asarray(saturation), DRIEST_SATURATION, 1.0)
-    at_saturation = -10.0 * 10.0 ** (1.88 - 1.31 * jnp.asarray(sand)) * MPA_PER_MM_WATER
-    return at_saturation * wet ** -(2.91 + 15.9 * jnp.asarray(clay))
+    soil = retention(sand, clay)
+    return soil.potential * wet**-soil.exponent
 
 
 def water_scalar(potential: ArrayLike, driest: ArrayLike, wettest: ArrayLike) -> Float[Array, "..."]:
@@ -295,7 +237,7 @@ def moyano(water: ArrayLike) -> Float[Array, "..."]:
 
 
 def candy(moisture: ArrayLike) -> Float[Array, "..."]:
-    """f = 4 M (1 - M) below M = 0.5, 1 above (CANDY; Franko et al. 1995, Ecol. Model. 81:213; SoilR).
+    """f = 4 M (1 - M) below M = 0.5, 1 above (CANDY, after Bauer et al. 2008, Geoderma 145:17; SoilR).
 
     moisture M: water over pore volume, 0-1.
 
@@ -322,7 +264,7 @@ def skopp(moisture: ArrayLike) -> Float[Array, "..."]:
 
 
 def gompertz(water: ArrayLike) -> Float[Array, "..."]:
-    """f = exp(-exp(0.824 - 0.308 theta%)), theta% = 100 theta (Janssens et al. 1999; SoilR).
+    """f = exp(-exp(0.824 - 0.308 theta%)), theta% = 100 theta (Janssens et al. 2003, after SoilR).
 
     water theta: volumetric content, m3 m-3, 0-1. 0.10 when dry, 1 above 0.2.
 
@@ -333,7 +275,7 @@ def gompertz(water: ArrayLike) -> Float[Array, "..."]:
 
 
 def demeter(moisture: ArrayLike) -> Float[Array, "..."]:
-    """f = 0.25 + 0.75 M (DEMETER; Foley 1995, Global Biogeochem. Cycles 9:505; SoilR).
+    """f = 0.25 + 0.75 M (DEMETER; Foley 1995, Tellus B 47:310; SoilR).
 
     moisture M: water over what the soil holds, 0-1.
 
