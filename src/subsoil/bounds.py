@@ -67,7 +67,12 @@ def known(*values: object) -> bool:
 def checked(name: str, value: ArrayLike) -> Array:
     if known(value):
         lower, upper, unit, fix, besides = BOUNDS[name]
-        number = np.asarray(value, dtype=float)
+        try:
+            number = np.asarray(value, dtype=float)
+        except (TypeError, ValueError) as wrong:
+            raise BadCall(
+                f"{name} is a number or an array of numbers, {unit or 'no unit'}, got {value!r}"
+            ) from wrong
         bad = ~((number >= lower) & (number <= upper) | (number == besides))
         if bad.any():
             raise BadCall(

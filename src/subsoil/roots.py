@@ -79,7 +79,7 @@ def root_share(grid: DepthGrid, beta: ArrayLike, deepest: ArrayLike = np.inf) ->
 def biome_root_share(
     grid: DepthGrid, biome: str = "global", roots: str = "biomass", deepest: ArrayLike = np.inf
 ) -> Float[Array, " layer"]:
-    """Share of roots of a biome by their ``"biomass"`` (`ROOT_BETA`) or ``"production"`` (shallower).
+    """Share of roots of a biome by their ``"biomass"`` (`ROOT_BETA`) or ``"production"`` (mostly shallower).
 
     biome: a name of `ROOT_BETA`. deepest: as in `exponential_share`. Carbon enters where roots are made and
     die, which speaks for production; most models take biomass. Raises BadCall for an unknown biome or kind.

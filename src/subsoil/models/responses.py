@@ -1,9 +1,10 @@
 """How decomposition answers to temperature, water and depth: the published curves, one function each.
 
 Every function works element by element on numbers or arrays, runs under jit and vmap, and has a finite
-gradient over its range. Temperature is in degree C, clay and sand are mass fractions of the fine earth (0-1),
-saturation is water over pore volume (0-1). A curve multiplies a rate; each is 1 at a climate of its own, so
-that rates fitted with one curve do not hold with another.
+gradient over its range: where a curve ends, the side not taken is fed a harmless number. Temperature is in
+degree C, clay and sand are mass fractions of the fine earth (0-1), saturation is water over pore volume. A
+curve multiplies a rate; each is 1 at a climate of its own, so that rates fitted with one curve do not hold
+with another.
 
 The equations were collected from the papers and from the public code of SoilR, RothC_Py and CTSM; where the
 two differ the docstring says so.
@@ -87,7 +88,6 @@ def daily_century_temperature(temperature: ArrayLike) -> Float[Array, "..."]:
     1.0
     """
     r = (45.0 - jnp.asarray(temperature)) / 10.0
-    r = jnp.where(r > 0.0, r, 0.0)
     safe = jnp.where(r > 0.0, r, 1.0)
     return jnp.where(r > 0.0, safe**0.2 * jnp.exp(0.2 / 2.63 * (1.0 - safe**2.63)), 0.0)
 
@@ -174,9 +174,9 @@ def century_moisture(precipitation: ArrayLike, potential_evaporation: ArrayLike)
     0.994
     """
     rain, potential = jnp.asarray(precipitation), jnp.asarray(potential_evaporation)
-    evaporates = potential > rain / 40.0  # beyond a ratio of 40 the curve is 1 to the last digit
-    ratio = rain / jnp.where(evaporates, potential, 1.0)
-    return jnp.where(evaporates, 1.0 / (1.0 + 30.0 * jnp.exp(-8.5 * jnp.where(evaporates, ratio, 0.0))), 1.0)
+    evaporates = (potential > rain / 40.0) & (potential > 1e-9)  # from a ratio of 40 on, 1 to the last digit
+    ratio = jnp.where(evaporates, rain / jnp.where(evaporates, potential, 1.0), 40.0)
+    return 1.0 / (1.0 + 30.0 * jnp.exp(-8.5 * ratio))
 
 
 def rothc_moisture(deficit: ArrayLike, clay: ArrayLike, *, depth: ArrayLike = 23.0) -> Float[Array, "..."]:
@@ -185,8 +185,8 @@ def rothc_moisture(deficit: ArrayLike, clay: ArrayLike, *, depth: ArrayLike = 23
         b = 1  where S / S_max < 0.444,  else  0.2 + 0.8 (1 - S / S_max) / (1 - 0.444)
 
     deficit S: mm, 0 or negative (`subsoil.water.rothc_deficit`). clay: fraction. depth: cm. S_max is
-    `rothc_max_deficit` for bare soil as well: cover limits how far the deficit grows, not what a deficit does.
-    A deficit beyond S_max counts as S_max. Source: Coleman & Jenkinson 1996; RothC_Py.
+    `rothc_max_deficit`, for bare soil too: cover limits how far a deficit grows, not what it does. A deficit
+    beyond S_max counts as S_max. Source: Coleman & Jenkinson 1996; RothC_Py.
 
     >>> [round(float(rothc_moisture(d, 0.234)), 3) for d in (0.0, -30.0, -60.0)]
     [1.0, 0.678, 0.2]
