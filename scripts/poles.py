@@ -30,7 +30,9 @@ def common_poles(ratio: float, pairs: int) -> np.ndarray:
         support += [worst, worst + half]
         free[[worst, worst + half]] = False
         cauchy = 1.0 / (z[free][:, None] - z[support][None])
-        loewner = np.vstack([(values[free, v][:, None] - values[support, v][None]) * cauchy for v in range(24)])
+        loewner = np.vstack(
+            [(values[free, v][:, None] - values[support, v][None]) * cauchy for v in range(24)]
+        )
         to_complex = np.kron(np.eye(len(support) // 2), np.array([[1, 1j], [1, -1j]]))
         columns = loewner @ to_complex
         triangle = np.linalg.qr(np.vstack([columns.real, columns.imag]), mode="r")
@@ -48,7 +50,9 @@ def common_poles(ratio: float, pairs: int) -> np.ndarray:
 
 
 def main() -> None:
-    print("# Poles of rational approximations to exp(t A), t in [1, ratio], by scripts/poles.py. Times in units of")
+    print(
+        "# Poles of rational approximations to exp(t A), t in [1, ratio], by scripts/poles.py. Times in units of"
+    )
     print("# the first one; real and imaginary parts, upper half plane.")
     for name, (ratio, pairs) in SETS.items():
         poles = common_poles(ratio, pairs)

@@ -115,6 +115,12 @@ class DepthGrid:
     def __len__(self) -> int:
         return self.boundaries.size - 1
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DepthGrid) and hash(self) == hash(other)
+
+    def __hash__(self) -> int:
+        return hash((self.boundaries.tobytes(), self.node.tobytes()))
+
     @property
     def top(self) -> Float[np.ndarray, " layer"]:
         """Upper bounds, m."""

@@ -53,7 +53,9 @@ class Tracer:
             source, _, target = name.partition("->")
             alpha = 1.0 + permil / 1000.0
             if source not in (*pools, "*") or target not in (*pools, CO2):
-                raise BadCall(f"tracer {self.name}: no flux {name!r}; pools are {', '.join(pools)}, and {CO2}")
+                raise BadCall(
+                    f"tracer {self.name}: no flux {name!r}; pools are {', '.join(pools)}, and {CO2}"
+                )
             at = slice(None) if source == "*" else pools.index(source)
             if target == CO2:
                 respiration = respiration.at[..., at].multiply(alpha)
@@ -71,7 +73,9 @@ RADIOCARBON = Tracer("c14", decay=RADIOCARBON_DECAY)
 CARBON13 = Tracer("c13")
 
 
-def system(fluxes: Fluxes, pools: Sequence[str], tracers: Sequence[Tracer], signature: Float[Array, " tracer"]) -> System:
+def system(
+    fluxes: Fluxes, pools: Sequence[str], tracers: Sequence[Tracer], signature: Float[Array, " tracer"]
+) -> System:
     """Operator, inputs and losses of carbon (row 0) and of tracers that enter with ``signature`` (one each)."""
     rows = [CARBON, *tracers]
     blocks = [tracer.ride(fluxes, pools) for tracer in rows]

@@ -54,16 +54,18 @@ def _built(home: str, name: str) -> "Model":
         raise BadCall(f"{name}: values of unknown parameters {sorted(unknown)} in parameters/{home}.toml")
     node = own.get("node_cm")
     grid = DepthGrid.from_cm(own["grid_cm"])
+    code = import_module(f"subsoil.models.{home}")
     bare = Model(
         name=name,
         title=own["title"],
         reference=own["reference"],
         pools=tuple(table["pools"]),
-        equations=import_module(f"subsoil.models.{home}").equations,
+        equations=code.equations,
         parameters=rows,
         values=values,
         grid=grid if node is None else DepthGrid(grid.boundaries, [0.01 * x for x in node]),  # type: ignore[arg-type]
         linear=table.get("linear", True),
+        first_guess=getattr(code, "first_guess", None),
     )
     return bare(**own.get("values", {}))
 

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 from subsoil.depth import DepthGrid
 from subsoil.errors import BadCall
@@ -52,6 +53,8 @@ class Fluxes(NamedTuple):
 
 
 Equations: TypeAlias = Callable[[Values, Forcing, DepthGrid, Any], Fluxes]
+FirstGuess: TypeAlias = Callable[[Values, Forcing, DepthGrid], Any]
+"""Carbon [layer, pool] from which the search for a nonlinear steady state starts."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Model:
     values: Mapping[str, Any]
     grid: DepthGrid
     linear: bool = True
+    first_guess: FirstGuess | None = None
 
     def __call__(self, **changes: Any) -> "Model":
         for name, value in changes.items():
@@ -105,7 +109,11 @@ class Model:
             raise BadCall(f"{self.name} has no parameter {name!r}; it has {', '.join(self.parameters)}")
         row, number = self.parameters[name], np.asarray(value, dtype=float)
         slack = ROUNDING * max(1.0, abs(row.lower), abs(row.upper))
-        if not np.isfinite(number).all() or (number < row.lower - slack).any() or (number > row.upper + slack).any():
+        if (
+            not np.isfinite(number).all()
+            or (number < row.lower - slack).any()
+            or (number > row.upper + slack).any()
+        ):
             raise BadCall(
                 f"{self.name}: {name} must lie between {row.lower:g} and {row.upper:g} {row.unit}, got {value}"
             )
@@ -138,7 +146,9 @@ def decompose(
     return flow, (1.0 - transfer.sum(axis=-2)) * rate
 
 
-def spread_inputs(amount: Array | float, share: Float[Array, " layer"], split: Float[Array, " pool"]) -> Array:
+def spread_inputs(
+    amount: Array | float, share: Float[Array, " layer"], split: Float[Array, " pool"]
+) -> Array:
     """Inputs [layer, pool]: ``amount`` (kg C m-2 yr-1) over the layers by ``share`` and the pools by ``split``."""
     return amount * share[:, None] * split[None, :]
 
@@ -176,28 +186,38 @@ def tendency(fluxes: Fluxes, carbon: Float[Array, "layer pool"]) -> Float[Array,
     return fluxes.inputs + moved.sum(axis=-1) + from_above + from_below - gone
 
 
-def check_fluxes(model: Model, fluxes: Fluxes) -> None:
-    """Refuse fluxes that no soil has: not finite, negative, of a wrong shape. Call with numbers, not traced.
+def check_fluxes(model: Model, fluxes: Fluxes, outcome: ArrayLike = 0) -> None:
+    """Refuse fluxes that no soil has: not finite, negative, of a wrong shape, or a pool that nothing leaves.
 
-    Raises BadCall with the model, the flux, the layer and the pool, and what usually is the reason.
+    Columns whose ``outcome`` is not 0 found no state and are left out. Call with numbers, not traced. Raises
+    BadCall with the model, the flux, the layer and the pool, and what usually is the reason.
     """
     layers, pools = np.shape(fluxes.inputs)[-2:]
+    found = np.asarray(outcome) == 0 if not model.linear else np.full(np.shape(outcome), True)
     for name, rate in zip(Fluxes._fields, fluxes, strict=True):
-        array = np.asarray(rate)
         wanted = (layers, pools, pools) if name == "flow" else (layers, pools)
-        if array.shape[-len(wanted) :] != wanted or pools != len(model.pools):
-            raise BadCall(f"{model.name}: {name} must end in shape {wanted}, got {array.shape}")
+        if np.shape(rate)[-len(wanted) :] != wanted or pools != len(model.pools):
+            raise BadCall(f"{model.name}: {name} must end in shape {wanted}, got {np.shape(rate)}")
+        array = np.asarray(rate)[found]
         if name == "flow":
             array = np.where(np.eye(pools, dtype=bool), 0.0, array)
-        bad = np.argwhere(~np.isfinite(array) | (array < -ROUNDING * max(1.0, np.abs(array[np.isfinite(array)]).max(initial=0.0))))
+        size = np.max(np.abs(array), initial=0.0, where=np.isfinite(array))
+        bad = np.argwhere(~np.isfinite(array) | (array < -ROUNDING * size))
         if bad.size:
             where = tuple(int(i) for i in bad[0])
-            pool = model.pools[where[-1]]
+            layer, pool = where[-3 if name == "flow" else -2], model.pools[where[-1]]
             usual = {
                 "respiration": f"the transfers out of {pool!r} sum to more than 1",
                 "inputs": "an input of the forcing is negative or missing",
             }.get(name, "a rate or a diffusivity is negative, or the forcing has gaps")
-            layer = where[-3 if name == "flow" else -2]
             raise BadCall(
-                f"{model.name}: {name} of pool {pool!r} in layer {layer} is {array[where]:.3g} a year; usually {usual}"
+                f"{model.name}: {name} of pool {pool!r} in layer {layer} is {array[where]:.3g}; usually {usual}"
             )
+    away = np.asarray(fluxes.respiration + fluxes.leaching + fluxes.down + fluxes.up)
+    away = (away + np.where(np.eye(pools, dtype=bool), 0.0, np.asarray(fluxes.flow)).sum(axis=-2))[found]
+    kept = np.argwhere(away <= 0.0)
+    if kept.size:
+        layer, pool = int(kept[0][-2]), model.pools[int(kept[0][-1])]
+        raise BadCall(
+            f"{model.name}: nothing leaves pool {pool!r} in layer {layer}, so it never rests; is a rate 0?"
+        )

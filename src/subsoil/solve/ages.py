@@ -10,7 +10,6 @@ pools with their rates of respiration instead gives the age of the CO2 that the 
 whole column the transit time. All come from one set of solves, `subsoil.solve.exponential`.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -64,7 +63,9 @@ def label_response(
     """
     years = np.atleast_1d(np.asarray(years, dtype=float))
     if not (np.isfinite(years).all() and (years >= 0.0).all()):
-        raise BadCall(f"years must be zero or positive and finite, got {years.tolist()}: since the change, not dates")
+        raise BadCall(
+            f"years must be zero or positive and finite, got {years.tolist()}: since the change, not dates"
+        )
     stock = steady(blocks, inputs)
     weights = jnp.ones((1, *stock.shape[-2:])) if project is None else project
     positive = years[years > 0.0]
@@ -127,7 +128,9 @@ class AgeDistribution(NamedTuple):
         below = jnp.sum(rising[..., None, :] < shares[:, None], axis=-1)  # edges below the share
         pieces = self.chebyshev.shape[-2]
         piece = jnp.clip(below - 1, 0, pieces - 1)
-        terms = jnp.take_along_axis(self.chebyshev[..., None, :, :], piece[..., None, None], axis=-2)[..., 0, :]
+        terms = jnp.take_along_axis(self.chebyshev[..., None, :, :], piece[..., None, None], axis=-2)[
+            ..., 0, :
+        ]
         fixed = jax.lax.stop_gradient(terms)
         low, high = (jnp.take_along_axis(rising, piece + i, axis=-1) for i in (0, 1))
         x = jnp.clip(2.0 * (shares - low) / jnp.where(high > low, high - low, 1.0) - 1.0, -1.0, 1.0)
@@ -137,7 +140,9 @@ class AgeDistribution(NamedTuple):
         value, _ = _clenshaw(terms, x)
         _, slope = _clenshaw(fixed, x)
         inside = (below > 0) & (below <= pieces)
-        x = x - jnp.where(inside, (value - jax.lax.stop_gradient(value)) / jnp.where(slope > 0.0, slope, 1.0), 0.0)
+        x = x - jnp.where(
+            inside, (value - jax.lax.stop_gradient(value)) / jnp.where(slope > 0.0, slope, 1.0), 0.0
+        )
         width = np.log(LONGEST / SHORTEST) / pieces
         age = SHORTEST * jnp.exp((piece + 0.5 * (x + 1.0)) * width)
         return jnp.where(below > pieces, jnp.inf, age)

@@ -120,7 +120,9 @@ class Windows:
         Raises BadCall unless 0 < shortest <= longest < 1e12 yr.
         """
         if not 0.0 < shortest <= longest < LONGEST:
-            raise BadCall(f"times must be positive, increasing and below {LONGEST:g} yr, got {shortest} to {longest}")
+            raise BadCall(
+                f"times must be positive, increasing and below {LONGEST:g} yr, got {shortest} to {longest}"
+            )
         ratio = poles(poles_name).ratio
         count = max(1, int(np.ceil(np.log(longest / shortest) / np.log(ratio) - 1e-9)))
         return cls(tuple(float(shortest * ratio**i) for i in range(count)), poles_name)
@@ -129,7 +131,9 @@ class Windows:
         """Weights of each time in its window, zero in the others; a time 0 has none anywhere."""
         times = np.asarray(times, dtype=float)
         chosen = poles(self.poles)
-        window = np.clip(np.searchsorted(np.array(self.first), times * (1.0 + 1e-12), side="right") - 1, 0, None)
+        window = np.clip(
+            np.searchsorted(np.array(self.first), times * (1.0 + 1e-12), side="right") - 1, 0, None
+        )
         start = np.array(self.first)[window]
         relative = np.where(times > 0.0, times / start, 1.0)
         if (relative < 1.0 - 1e-9).any() or (relative > chosen.ratio * (1.0 + 1e-9)).any():

@@ -71,7 +71,9 @@ def steady_state(system: Callable[[Array], System], start: Float[Array, "layer p
         f_new = frozen(tendency(new))
         now, change = _relative(f_new, new), _relative(new - carbon, new)
         change = jnp.where(jnp.isfinite(now), change, jnp.nan)
-        growth = jnp.where(change > 0.85, 0.5, jnp.where(change < 0.1, 10.0, jnp.clip(before / now, 1.2, 10.0)))
+        growth = jnp.where(
+            change > 0.85, 0.5, jnp.where(change < 0.1, 10.0, jnp.clip(before / now, 1.2, 10.0))
+        )
         return new, f_new, iterations + 1, change, now, jnp.minimum(step * growth, LONGEST_STEP)
 
     start = frozen(start)

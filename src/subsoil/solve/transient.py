@@ -46,7 +46,10 @@ class Run(NamedTuple):
 
 
 def implicit_step(
-    blocks: Blocks, inputs: Float[Array, "*batch layer pool"], state: Float[Array, "*batch layer pool"], dt: Any
+    blocks: Blocks,
+    inputs: Float[Array, "*batch layer pool"],
+    state: Float[Array, "*batch layer pool"],
+    dt: Any,
 ) -> Float[Array, "*batch layer pool"]:
     """State after one implicit Euler step: (I - dt A) X1 = X0 + dt u.
 

@@ -1,0 +1,191 @@
+"""A soil column at rest under a forcing, and everything that follows from it: label, ages, 13C, 14C by depth.
+
+A model at rest is linear whatever the model: what rides on its carbon moves at the rates of the steady state.
+Linear and microbial models therefore share all that comes after `at_rest`.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpy.typing import ArrayLike
+
+from subsoil.depth import DepthGrid
+from subsoil.errors import BadCall
+from subsoil.forcing import Forcing
+from subsoil.models.model import (
+    Equations,
+    FirstGuess,
+    Fluxes,
+    Model,
+    Values,
+    annual_fluxes,
+    check_fluxes,
+    operator,
+)
+from subsoil.solve.ages import (
+    AgeDistribution,
+    age_distribution,
+    label_error,
+    label_response,
+    mean_age,
+    steady,
+)
+from subsoil.solve.blocks import Blocks, residual
+from subsoil.solve.exponential import Windows
+from subsoil.solve.steady import Outcome, steady_state
+from subsoil.solve.transient import System
+from subsoil.tracers import Tracer
+
+WORST_RESIDUAL = 1e-10
+"""A linear steady state whose relative residual is larger is not one."""
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Equilibrium(NamedTuple):
+    """A column at rest: its fluxes, its operator A, its carbon (kg m-2 a layer) and how that was found.
+
+    outcome: a number of `subsoil.solve.steady.Outcome`; carbon is NaN where it is not finite.
+    """
+
+    fluxes: Fluxes
+    blocks: Blocks
+    carbon: Float[Array, "*batch layer pool"]
+    outcome: Int[Array, "*batch"]
+
+    def label(self, years: ArrayLike, poles: str = "standard") -> Float[Array, "*batch layer year"]:
+        """f_new of each layer, ``years`` after the label was switched on. See `label_response`."""
+        return label_response(self.blocks, self.fluxes.inputs, years, poles)
+
+    def label_error(self, years: ArrayLike) -> Float[Array, "*batch"]:
+        """Error of `label`, by comparison with finer poles."""
+        return label_error(self.blocks, self.fluxes.inputs, years)
+
+    def ages(self, part: str = "carbon", whole: bool = False) -> AgeDistribution:
+        """Distribution of age: of the ``carbon`` of each layer, of each of its ``pools``, or of its ``co2``.
+
+        whole: of the column instead of its layers; that of the co2 is the transit time.
+        Raises BadCall for another part.
+        """
+        return age_distribution(self.blocks, self.carbon, self._project(part), whole=whole)
+
+    def mean_age(self, part: str = "carbon", whole: bool = False) -> Float[Array, "*batch group layer"]:
+        """Mean age, yr, of the same parts."""
+        return mean_age(self.blocks, self.carbon, self._project(part), whole=whole)
+
+    def content(
+        self, tracer: Tracer, pools: tuple[str, ...], ages: ArrayLike, signature: ArrayLike
+    ) -> Float[Array, "*batch layer pool"]:
+        """Content of a tracer in carbon, relative to its standard, after a history of its source.
+
+            X = sum over bins of age of signature * (G(young end) - G(old end)),   G(a) = exp(A* a) C*
+
+        with A* the tracer's operator and C* its steady state under a signature of 1. ages: ends of the bins,
+        yr before sampling, from 0 up [bin + 1]; signature: mean of the source's content in each bin, and last
+        that of all older time [bin + 1]. Returns X / C.
+        """
+        edges, entering = np.asarray(ages, dtype=float), jnp.asarray(signature)
+        if (
+            edges.ndim != 1
+            or edges[0] != 0.0
+            or not (np.diff(edges) > 0.0).all()
+            or entering.shape != edges.shape
+        ):
+            raise BadCall(
+                "a history wants increasing ages from 0 and one signature for each bin and for before"
+            )
+        blocks = tracer.ride(self.fluxes, pools)
+        alone = steady(blocks, self.fluxes.inputs)
+        each = jnp.eye(len(pools))[:, None, :]
+        windows = Windows.spanning(float(edges[1]), float(edges[-1]))
+        left = windows.at(
+            windows.respond(blocks, alone, jnp.broadcast_to(each, (len(pools), *alone.shape[-2:]))), edges
+        )
+        arrived = left - jnp.concatenate([left[..., 1:], jnp.zeros_like(left[..., :1])], axis=-1)
+        return jnp.moveaxis(arrived @ entering, -2, -1) / self.carbon
+
+    def _project(self, part: str) -> Float[Array, "*batch group layer pool"]:
+        layers, pools = self.carbon.shape[-2:]
+        if part == "carbon":
+            return jnp.ones((1, layers, pools))
+        if part == "pools":
+            return jnp.broadcast_to(jnp.eye(pools)[:, None, :], (pools, layers, pools))
+        if part == "co2":
+            return self.fluxes.respiration[..., None, :, :]
+        raise BadCall(f"ages are of carbon, pools or co2, got {part!r}")
+
+
+def at_rest(
+    model: Model, forcing: Forcing, grid: DepthGrid | None = None, batch: bool = False
+) -> Equilibrium:
+    """The steady state of a model under a forcing; with ``batch`` of many columns at once.
+
+    batch: the first axis of every field of the forcing, and of every value of the model that has an axis,
+    counts columns (`subsoil.forcing.stack`). Compiled once for each model and grid.
+
+    Raises BadCall for a forcing of other layers, and for fluxes that no soil has: negative or missing rates,
+    transfers above 1, a pool that nothing leaves. A nonlinear model that finds no steady state says so in
+    ``outcome``, column by column.
+    """
+    grid = grid or model.grid
+    layers = jnp.shape(forcing.temperature)[-1]
+    if layers != len(grid):
+        raise BadCall(
+            f"{model.name}: the forcing has {layers} layers, the grid {len(grid)}; make it on model.grid"
+        )
+    axes = tuple(
+        (name, 0 if batch and jnp.ndim(value) else None) for name, value in sorted(model.values.items())
+    )
+    found = _solver(model.equations, model.first_guess, model.linear, grid, batch, axes)(
+        dict(model.values), forcing
+    )
+    check_fluxes(model, found.fluxes, found.outcome)
+    return found
+
+
+def solve_at_rest(
+    equations: Equations,
+    first_guess: FirstGuess | None,
+    linear: bool,
+    grid: DepthGrid,
+    values: Values,
+    forcing: Forcing,
+) -> Equilibrium:
+    """One column, traced: what `at_rest` compiles and what a calibration differentiates."""
+    if linear:
+        fluxes = annual_fluxes(equations, values, forcing, grid)
+        blocks = operator(fluxes)
+        carbon = steady(blocks, fluxes.inputs)
+        close = residual(blocks, carbon, -fluxes.inputs) < WORST_RESIDUAL
+        outcome = jnp.where(close, int(Outcome.CONVERGED), int(Outcome.NOT_FINITE))
+        return Equilibrium(fluxes, blocks, carbon, outcome)
+
+    def system(carbon: Array) -> System:
+        fluxes = annual_fluxes(equations, values, forcing, grid, carbon)
+        return System(operator(fluxes), fluxes.inputs, fluxes.respiration)
+
+    assert first_guess is not None
+    found = steady_state(system, first_guess(values, forcing, grid))
+    fluxes = annual_fluxes(equations, values, forcing, grid, found.carbon)
+    return Equilibrium(fluxes, operator(fluxes), found.carbon, found.outcome)
+
+
+@lru_cache(maxsize=256)
+def _solver(
+    equations: Equations,
+    first_guess: FirstGuess | None,
+    linear: bool,
+    grid: DepthGrid,
+    batch: bool,
+    axes: tuple[tuple[str, int | None], ...],
+) -> Any:
+    """Compiled once for each model, grid and kind of call."""
+
+    def solve_one(values: Values, forcing: Forcing) -> Equilibrium:
+        return solve_at_rest(equations, first_guess, linear, grid, values, forcing)
+
+    return jax.jit(jax.vmap(solve_one, in_axes=(dict(axes), 0)) if batch else solve_one)
