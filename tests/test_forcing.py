@@ -142,7 +142,8 @@ def test_units_of_the_core_and_one_source_of_evaporation():
         ({"mat": np.nan}, "mat lies between"),
         ({"mat": "cold"}, "is a number"),
         ({"clay": 0.7, "sand": 0.7}, "at most 1 together"),
-        ({"clay": [0.2, 0.3]}, "each of 5 layers, got shape (2,)"),
+        ({"clay": [0.2, 0.3]}, "clay is one number or an array of shape (5,); got shape (2,)"),
+        ({"mat": [9.0, 10.0]}, "one number: stack makes a batch"),
         ({"p_pet": 1.2}, "not both"),
         ({"biome": "forest"}, "temperate deciduous forest"),
         ({"roots": "mass"}, "'biomass' or 'production'"),
@@ -175,7 +176,7 @@ def test_bounds_lie_within_those_of_the_archive(name, column, scale):
 
 
 def test_every_argument_with_a_number_has_a_bound():
-    numbers = set(inspect.signature(site_forcing).parameters) - {"grid", "biome", "roots", "litter_e_folding"}
+    numbers = set(inspect.signature(site_forcing).parameters) - {"grid", "biome", "roots"}
     assert numbers <= BOUNDS.keys()
 
 
@@ -199,7 +200,7 @@ def test_gradients_of_the_whole_builder_are_finite():
         column = seasonal(site_forcing(GRID, mat=mat, map_mm=rain, clay=clay), GRID, amplitude=amplitude)
         return sum(jnp.sum(jnp.where(jnp.isfinite(field), field, 0.0)) for field in column)
 
-    slopes = np.asarray(jax.grad(total)(jnp.array([9.0, 700.0, 0.2, 10.0])))
+    slopes = np.asarray(jax.jit(jax.grad(total))(jnp.array([9.0, 700.0, 0.2, 10.0])))
     assert np.isfinite(slopes).all()
     assert (slopes[:3] != 0).all()
 
@@ -278,7 +279,8 @@ def test_clay_of_the_deficit_is_that_of_the_topsoil():
     ("given", "says"),
     [
         ({"rain_mm": RAIN / 1000}, "the months add up to 1 mm"),
-        ({"rain_mm": RAIN[:11]}, "12 months"),
+        ({"rain_mm": RAIN[:11]}, "shape (12,); got shape (11,)"),
+        ({"saturation": np.ones((5, 12))}, "shape (12, 5); got shape (5, 12)"),
         ({"pet_mm": 2 * PET}, "make the site from the sum of the months"),
         ({"amplitude": 50.0}, "amplitude"),
         ({"thermal_diffusivity": 5e-7}, "3.156e7"),

@@ -3,6 +3,7 @@
 Numbers are checked, traced values pass, so that what is built of them runs under jit, vmap and grad.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -34,8 +35,6 @@ BOUNDS = {
     "p_pet": Bound(
         0.005, 20, "", "P/PET is large where it is humid; 1 / (PET/P) turns an aridity index over"
     ),
-    "rain_mm": Bound(0, 3000, "mm a month", "rain is not negative"),
-    "pet_months_mm": Bound(0, 600, "mm a month", "evaporation is not negative"),
     "clay": Bound(0, 1, "", _PER_CENT),
     "sand": Bound(0, 1, "", _PER_CENT),
     "bulk_density": Bound(10, 2800, "kg m-3", "g cm-3 x 1000 is kg m-3"),
@@ -52,6 +51,7 @@ BOUNDS = {
     "thaw_depth": Bound(0, 20, "m", "cm / 100 is m; without frost in summer it is infinite", np.inf),
     "beta": Bound(0.5, 0.9999, "", "beta is of a depth in cm, near 0.97"),
     "e_folding": Bound(0.001, 100, "m", "cm / 100 is m"),
+    "litter_e_folding": Bound(0.001, 100, "m", "cm / 100 is m"),
     "amplitude": Bound(0, 40, "degree C", "it is half of warmest less coldest"),
     "warmest_month": Bound(1, 12, "", "January is 1"),
     "thermal_diffusivity": Bound(1, 60, "m2 yr-1", "m2 s-1 x 3.156e7 is m2 yr-1"),
@@ -60,13 +60,27 @@ BOUNDS = {
 values that only a mistake of units gives."""
 
 
+MONTHLY = {
+    "rain_mm": Bound(0, 3000, "mm a month", "rain is not negative"),
+    "pet_mm": Bound(0, 600, "mm a month", "evaporation is not negative"),
+    "cover": BOUNDS["cover"],
+}
+"""By argument that has a value for each month."""
+
+
 def known(*values: object) -> bool:
+    """Whether all are numbers now, not traced."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
-def checked(name: str, value: ArrayLike) -> Array:
+def checked(name: str, value: ArrayLike, bounds: Mapping[str, Bound] = BOUNDS) -> Array:
+    """The value as an array; raises BadCall with name, bound, value and usual fix for a number out of bounds.
+
+    >>> float(checked("mat", 9.5))
+    9.5
+    """
     if known(value):
-        lower, upper, unit, fix, besides = BOUNDS[name]
+        lower, upper, unit, fix, besides = bounds[name]
         try:
             number = np.asarray(value, dtype=float)
         except (TypeError, ValueError) as wrong:

@@ -6,7 +6,8 @@ get one month of one column at a time and never see these axes. `site_forcing` m
 of a site, and runs under jit, vmap and grad.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -15,11 +16,11 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from subsoil.bounds import checked, known
+from subsoil.bounds import BOUNDS, MONTHLY, Bound, checked, known
 from subsoil.depth import DepthGrid, overlap
 from subsoil.errors import BadCall
 from subsoil.roots import biome_root_share, exponential_share, surface_share
-from subsoil.water import ROTHC_DEPTH, retention, rothc_max_deficit, rothc_yearly_deficit, wetness
+from subsoil.water import BARE_SHARE, ROTHC_DEPTH, retention, rothc_max_deficit, rothc_yearly_deficit, wetness
 
 MM_PER_M = 1000.0
 MONTHS = 12
@@ -92,8 +93,8 @@ def site_forcing(
 
     mat: mean annual temperature, degree C; soil at all depths. map_mm: precipitation, mm yr-1. pet_mm:
     potential evapotranspiration, mm yr-1, or p_pet: P/PET; without either 58.93 mm for each degree of mat
-    between 0 and 30 (Holdridge 1967). npp: carbon that enters the soil, kg m-2 yr-1 (mean of land: Field et
-    al. 1998, Science 281:237). above: share of it above ground. biome, roots: `biome_root_share`.
+    between 0 and 30 (Holdridge 1967, from the year's mean rather than each month's). npp: carbon that enters
+    the soil, kg m-2 yr-1 (56.4 Pg over land without ice: Field et al. 1998, Science 281:237). above: share of it above ground. biome, roots: `biome_root_share`.
     litter_e_folding: m, of litter mixed into the soil (0.1: CLM), None: all into the first layer. No input
     enters below thaw_depth (m), as in CLM.
 
@@ -115,54 +116,68 @@ def site_forcing(
     """
     if pet_mm is not None and p_pet is not None:
         raise BadCall("give pet_mm or p_pet, not both: one follows from the other and map_mm")
-    clay, sand = _on_layers("clay", clay, grid), _on_layers("sand", sand, grid)
-    if known(clay, sand) and (np.asarray(clay + sand) > 1.0 + 1e-6).any():
-        raise BadCall(f"clay and sand are at most 1 together, got {clay} and {sand}: is silt given as sand?")
-    temperature, rain = checked("mat", mat), checked("map_mm", map_mm) / MM_PER_M
-    if p_pet is not None:
-        potential = rain / checked("p_pet", p_pet)
-    elif pet_mm is not None:
-        potential = checked("pet_mm", pet_mm) / MM_PER_M
+    layered = {"clay": clay, "sand": sand, "bulk_density": bulk_density, "ph": ph, "oxygen": oxygen}
+    single = {
+        "mat": mat,
+        "map_mm": map_mm,
+        "pet_mm": pet_mm,
+        "p_pet": p_pet,
+        "npp": npp,
+        "above": above,
+        "litter_e_folding": litter_e_folding,
+        "wood": wood,
+        "lignin": lignin,
+        "lignin_to_nitrogen": lignin_to_nitrogen,
+        "moisture_deficit": moisture_deficit,
+        "thaw_depth": thaw_depth,
+        "cover": cover,
+    }
+    profiles = _shaped(layered | {"saturation": saturation}, (len(grid),))
+    texture = (profiles["clay"], profiles["sand"])
+    if known(texture) and (most := np.add(*texture).max()) > 1.0 + 1e-6:
+        raise BadCall(f"clay and sand are at most 1 together, got {most:g}: is silt counted as sand?")
+    return _column(grid, biome, roots, profiles, _shaped(single, ()))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))  # one compilation a grid, rather than one for each operation
+def _column(
+    grid: DepthGrid, biome: str, roots: str, profiles: dict[str, Array], site: dict[str, Array]
+) -> Forcing:
+    clay, sand = profiles["clay"], profiles["sand"]
+    rain = site["map_mm"] / MM_PER_M
+    if "p_pet" in site:
+        potential = rain / site["p_pet"]
     else:
-        potential = HOLDRIDGE * jnp.clip(temperature, 0.0, 30.0) / MM_PER_M
-    wet, plants = wetness(rain, potential), checked("cover", cover)
-    if saturation is None:
-        soil = retention(sand, clay)
-        dry, moist = soil.saturation(WILTING_POINT), soil.saturation(FIELD_CAPACITY)
-        water = dry + wet * (moist - dry)
+        potential = site.get("pet_mm", HOLDRIDGE * jnp.clip(site["mat"], 0.0, 30.0)) / MM_PER_M
+    wet, soil = wetness(rain, potential), retention(sand, clay)
+    dry, moist = soil.saturation(WILTING_POINT), soil.saturation(FIELD_CAPACITY)
+    driest = jnp.where(site["cover"] > 0.5, 1.0, BARE_SHARE) * rothc_max_deficit(_topsoil(grid, clay))
+    deficit = jnp.maximum(driest, (1.0 - wet) * rothc_max_deficit(_topsoil(grid, clay)))
+    thaw = site["thaw_depth"]
+    if "litter_e_folding" in site:
+        litter_share = exponential_share(grid, site["litter_e_folding"], thaw)
     else:
-        water = _on_layers("saturation", saturation, grid)
-    if moisture_deficit is None:
-        driest = jnp.where(plants > 0.5, 1.0, 0.556)
-        deficit = rothc_max_deficit(_topsoil(grid, clay)) * jnp.minimum(1.0 - wet, driest)
-    else:
-        deficit = checked("moisture_deficit", moisture_deficit)
-    entering, thaw = checked("npp", npp), checked("thaw_depth", thaw_depth)
-    surface = checked("above", above)
-    if litter_e_folding is None:
         litter_share = surface_share(grid)
-    else:
-        litter_share = exponential_share(grid, litter_e_folding, thaw)
     return Forcing(
-        temperature=jnp.broadcast_to(temperature, len(grid)),
-        saturation=water,
-        oxygen=_on_layers("oxygen", oxygen, grid),
+        temperature=jnp.broadcast_to(site["mat"], len(grid)),
+        saturation=profiles.get("saturation", dry + wet * (moist - dry)),
+        oxygen=profiles["oxygen"],
         clay=clay,
         sand=sand,
-        bulk_density=_on_layers("bulk_density", bulk_density, grid),
-        ph=_on_layers("ph", ph, grid),
+        bulk_density=profiles["bulk_density"],
+        ph=profiles["ph"],
         precipitation=rain,
         potential_evaporation=potential,
-        moisture_deficit=deficit,
+        moisture_deficit=site.get("moisture_deficit", deficit),
         thaw_depth=thaw,
-        litter=entering * surface,
-        roots=entering * (1.0 - surface),
+        litter=site["npp"] * site["above"],
+        roots=site["npp"] * (1.0 - site["above"]),
         litter_share=litter_share,
         root_share=biome_root_share(grid, biome, roots, thaw),
-        wood=checked("wood", wood),
-        lignin=checked("lignin", lignin),
-        lignin_to_nitrogen=checked("lignin_to_nitrogen", lignin_to_nitrogen),
-        cover=plants,
+        wood=site["wood"],
+        lignin=site["lignin"],
+        lignin_to_nitrogen=site["lignin_to_nitrogen"],
+        cover=site["cover"],
     )
 
 
@@ -208,26 +223,42 @@ def seasonal(
     >>> year.temperature.max(axis=0).round().tolist()
     [18.0, 16.0]
     """
-    size, wave = checked("amplitude", amplitude), damping_depth(thermal_diffusivity)
-    warmest = checked("warmest_month", warmest_month)
-    fall = jnp.maximum(grid.node, 0.0) / wave
-    phase = 2.0 * jnp.pi * (jnp.arange(1, MONTHS + 1) - warmest)[:, None] / MONTHS - fall
-    year = jax.tree.map(lambda field: jnp.broadcast_to(field, (MONTHS, *jnp.shape(field))), forcing)
-    rain = _months("rain_mm", rain_mm, forcing.precipitation)
-    potential = _months("pet_months_mm", pet_mm, forcing.potential_evaporation)
-    plants = year.cover if cover is None else jnp.broadcast_to(checked("cover", cover), MONTHS)
-    water = year.saturation if saturation is None else checked("saturation", saturation)
-    water = jnp.broadcast_to(water[:, None] if water.ndim == 1 else water, (MONTHS, len(grid)))
-    if rain_mm is None and pet_mm is None and cover is None:
-        deficit = year.moisture_deficit
-    else:
-        deficit = rothc_yearly_deficit(rain, potential, _topsoil(grid, forcing.clay), plants)
+    wave = _shaped(
+        {"amplitude": amplitude, "warmest_month": warmest_month, "thermal_diffusivity": thermal_diffusivity},
+        (),
+    )
+    months = _shaped({"rain_mm": rain_mm, "pet_mm": pet_mm, "cover": cover}, (MONTHS,), MONTHLY)
+    for name, yearly in (("rain_mm", forcing.precipitation), ("pet_mm", forcing.potential_evaporation)):
+        if name in months and known(months[name], yearly):
+            total, year = float(months[name].sum()), MM_PER_M * float(yearly)
+            if abs(total - year) > 0.01 * year:
+                raise BadCall(
+                    f"{name}: the months add up to {total:.0f} mm, the year of the site is {year:.0f} mm:"
+                    " make the site from the sum of the months, or scale them"
+                )
+    if saturation is not None:
+        water = jnp.asarray(saturation)
+        months |= _shaped({"saturation": water[:, None] if water.ndim == 1 else water}, (MONTHS, len(grid)))
+    return _year(grid, forcing, wave, months)
+
+
+@partial(jax.jit, static_argnums=0)
+def _year(grid: DepthGrid, forcing: Forcing, wave: dict[str, Array], months: dict[str, Array]) -> Forcing:
+    fall = jnp.maximum(grid.node, 0.0) / damping_depth(wave["thermal_diffusivity"])
+    since_warmest = (jnp.arange(1, MONTHS + 1) - wave["warmest_month"]) / MONTHS
+    swing = jnp.exp(-fall) * jnp.cos(2.0 * jnp.pi * since_warmest[:, None] - fall)
+    year = jax.tree.map(lambda field: jnp.broadcast_to(field, (MONTHS, *field.shape)), forcing)
+    rain = months.get("rain_mm", year.precipitation * MM_PER_M / MONTHS)
+    potential = months.get("pet_mm", year.potential_evaporation * MM_PER_M / MONTHS)
+    cover, deficit = months.get("cover", year.cover), year.moisture_deficit
+    if months.keys() & MONTHLY.keys():
+        deficit = rothc_yearly_deficit(rain, potential, _topsoil(grid, forcing.clay), cover)
     return year._replace(
-        temperature=forcing.temperature + size * jnp.exp(-fall) * jnp.cos(phase),
-        saturation=water,
+        temperature=forcing.temperature + wave["amplitude"] * swing,
+        saturation=months.get("saturation", year.saturation),
         precipitation=rain * MONTHS / MM_PER_M,
         potential_evaporation=potential * MONTHS / MM_PER_M,
-        cover=plants,
+        cover=cover,
         moisture_deficit=deficit,
     )
 
@@ -249,24 +280,17 @@ def _topsoil(grid: DepthGrid, values: Array) -> Array:
     return values @ (weight / weight.sum()) if weight.sum() > 0.0 else values[0]
 
 
-def _on_layers(name: str, value: ArrayLike, grid: DepthGrid) -> Array:
-    array = checked(name, value)
-    if array.shape not in ((), (len(grid),)):
-        raise BadCall(f"{name} is one number or one for each of {len(grid)} layers, got shape {array.shape}")
-    return jnp.broadcast_to(array, len(grid))
-
-
-def _months(name: str, value: ArrayLike | None, yearly: Array) -> Array:
-    """Millimetres of each month, by default a twelfth of the year's metres."""
-    total = yearly * MM_PER_M
-    if value is None:
-        return jnp.broadcast_to(total / MONTHS, MONTHS)
-    array = checked(name, value)
-    if array.shape != (MONTHS,):
-        raise BadCall(f"{name} wants 12 months, got shape {array.shape}")
-    if known(array, total) and abs(float(array.sum() - total)) > 0.01 * float(total):
-        raise BadCall(
-            f"{name}: the months add up to {float(array.sum()):.0f} mm, the year of the site is"
-            f" {float(total):.0f} mm: make the site from the sum of the months, or scale them"
-        )
-    return array
+def _shaped(
+    values: Mapping[str, ArrayLike | None], shape: tuple[int, ...], bounds: Mapping[str, Bound] = BOUNDS
+) -> dict[str, Array]:
+    """The values that are given, checked, and each of this shape: one number stands for all of it."""
+    arrays = {name: checked(name, value, bounds) for name, value in values.items() if value is not None}
+    for name, array in arrays.items():
+        try:
+            arrays[name] = jnp.broadcast_to(array, shape)
+        except ValueError as wrong:
+            wanted = (
+                f"one number or an array of shape {shape}" if shape else "one number: stack makes a batch"
+            )
+            raise BadCall(f"{name} is {wanted}; got shape {array.shape}") from wrong
+    return arrays

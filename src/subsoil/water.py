@@ -16,6 +16,9 @@ PAN_TO_POTENTIAL = 0.75
 ROTHC_DEPTH = 23.0
 """Depth of RothC's topsoil, cm."""
 
+BARE_SHARE = 0.556
+"""Share of RothC's greatest deficit that bare soil dries to."""
+
 SPIN_YEARS = 100
 """Years that a moisture deficit is run to its cycle; one still drifting then drifts by < 0.6 mm a year."""
 
@@ -47,8 +50,9 @@ def wetness(precipitation: ArrayLike, potential_evaporation: ArrayLike) -> Float
     """Yearly mean water of a bucket over what it holds for plants, 0-1: w = P / sqrt(P^2 + PET^2).
 
     A bucket that evaporates w PET (Budyko 1974; Manabe 1969) must lose what Turc and Pike found catchments to
-    lose, E = P / sqrt(1 + (P / PET)^2) (Pike 1964, J. Hydrol. 2:116). Both in one unit, 0 or more; years, not
-    months. An assumption where the soil's water was not measured: no season, no groundwater, no snow.
+    lose, E = P / sqrt(1 + (P / PET)^2) (Pike 1964, J. Hydrol. 2:116; quoted, not read). Both in one unit, 0 or
+    more; of years, not of months. An assumption where the water of the soil was not measured: it knows no
+    season, no groundwater, no snow.
 
     >>> wetness(0.8, 0.8).round(3).tolist()
     0.707
@@ -73,8 +77,8 @@ def rothc_max_deficit(clay: ArrayLike, depth: ArrayLike = ROTHC_DEPTH) -> Float[
 
 
 def rothc_deficit(
-    rain: Float[Array, "month *column"],
-    evaporation: Float[Array, "month *column"],
+    rain: ArrayLike,
+    evaporation: ArrayLike,
     clay: ArrayLike,
     cover: ArrayLike = 1.0,
     depth: ArrayLike = ROTHC_DEPTH,
@@ -101,7 +105,7 @@ def rothc_deficit(
 
     def month(before: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         balance, covered = now
-        low = jnp.where(covered > 0.5, lowest, jnp.minimum(0.556 * lowest, before))
+        low = jnp.where(covered > 0.5, lowest, jnp.minimum(BARE_SHARE * lowest, before))
         after = jnp.maximum(low, jnp.minimum(0.0, before + balance))
         return after, after
 
@@ -110,7 +114,7 @@ def rothc_deficit(
 
 
 def rothc_yearly_deficit(
-    rain: Float[Array, " month"], potential: Float[Array, " month"], clay: ArrayLike, cover: ArrayLike = 1.0
+    rain: ArrayLike, potential: ArrayLike, clay: ArrayLike, cover: ArrayLike = 1.0
 ) -> Float[Array, " month"]:
     """The cycle that `rothc_deficit` comes to when the same months repeat, mm.
 
