@@ -24,6 +24,7 @@ from jaxtyping import Array, Float
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
 from subsoil.models.model import Fluxes, Values, decompose, spread_inputs
+from subsoil.models.model import transfers as shares_between
 from subsoil.models.responses import century_moisture, century_temperature
 from subsoil.models.transport import exchange
 
@@ -116,6 +117,4 @@ def transfers(
         (PASSIVE, SLOW): slow_to_passive,
         (ACTIVE, PASSIVE): v["passive_to_active"],
     }
-    every = jnp.stack([jnp.broadcast_to(part, jnp.shape(sand)) for part in share.values()], axis=-1)
-    place = np.stack([np.outer(POOL[to], POOL[donor]) for to, donor in share])
-    return jnp.tensordot(every, place, axes=1)
+    return shares_between(len(POOL), share)

@@ -21,6 +21,7 @@ from jaxtyping import Array, Float
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
 from subsoil.models.model import Fluxes, Values, decompose, spread_inputs
+from subsoil.models.model import transfers as shares_between
 from subsoil.models.responses import (
     century_temperature,
     clm_temperature,
@@ -117,9 +118,7 @@ def transfers(values: Values, sand: Float[Array, " layer"]) -> Float[Array, "lay
         (PASSIVE, SLOW): v["slow_to_passive"],
         (ACTIVE, PASSIVE): v["passive_to_active"],
     }
-    every = jnp.stack([jnp.broadcast_to(part, jnp.shape(sand)) for part in share.values()], axis=-1)
-    place = np.stack([np.outer(POOL[to], POOL[donor]) for to, donor in share])
-    return jnp.tensordot(every, place, axes=1)
+    return shares_between(len(POOL), share)
 
 
 def _water(values: Values, forcing: Forcing) -> Float[Array, " layer"]:

@@ -16,6 +16,7 @@ decomposition of litter by microbes is ``(Vmax M / (K + M)) * litter``, its rate
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -59,10 +60,10 @@ FirstGuess: TypeAlias = Callable[[Values, Forcing, DepthGrid], Any]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of a table: value, unit, bounds (both included), prior, where it comes from, whether it was checked.
+    """One row of a table: value, unit, bounds (both included), prior, source, and whether it was checked.
 
-    ``prior``: family and numbers (``{family = "lognormal", sd = 0.5}``: centred on the value; ``uniform``:
-    between the bounds). ``verified`` is false where no source was read.
+    ``prior``: ``{family = "uniform"}`` between the bounds, or between its own ``lower`` and ``upper``;
+    ``lognormal`` or ``normal`` with ``sd``, centred on the value. ``verified``: whether a source was read.
     """
 
     name: str
@@ -102,27 +103,28 @@ class Model:
 
     def fluxes(self, forcing: Forcing, grid: DepthGrid | None = None, carbon: Any = None) -> Fluxes:
         """Fluxes at the model's own values, in the mean over the months of a seasonal forcing."""
-        return annual_fluxes(self.equations, self.values, forcing, grid or self.grid, carbon)
+        return _compiled(self.equations, grid or self.grid)(dict(self.values), forcing, carbon)
 
     def _check(self, name: str, value: Any) -> None:
         if name not in self.parameters:
             raise BadCall(f"{self.name} has no parameter {name!r}; it has {', '.join(self.parameters)}")
         row, number = self.parameters[name], np.asarray(value, dtype=float)
         slack = ROUNDING * max(1.0, abs(row.lower), abs(row.upper))
-        if (
-            not np.isfinite(number).all()
-            or (number < row.lower - slack).any()
-            or (number > row.upper + slack).any()
-        ):
-            raise BadCall(
-                f"{self.name}: {name} must lie between {row.lower:g} and {row.upper:g} {row.unit}, got {value}"
-            )
+        inside = np.isfinite(number) & (number >= row.lower - slack) & (number <= row.upper + slack)
+        if not inside.all():
+            bounds = f"{row.lower:g} and {row.upper:g} {row.unit}"
+            raise BadCall(f"{self.name}: {name} must lie between {bounds}, got {value}")
+
+
+@lru_cache(maxsize=256)
+def _compiled(equations: Equations, grid: DepthGrid) -> Any:
+    return jax.jit(lambda values, forcing, carbon: annual_fluxes(equations, values, forcing, grid, carbon))
 
 
 def annual_fluxes(
     equations: Equations, values: Values, forcing: Forcing, grid: DepthGrid, carbon: Any = None
 ) -> Fluxes:
-    """Fluxes of a steady forcing, or their mean over the months of a seasonal one (leading axis on its fields).
+    """Fluxes of a steady forcing, or their mean over the months of a seasonal one (leading axis).
 
     The mean of the rates, not the rates of the mean: responses to temperature and water bend.
     """
@@ -135,7 +137,7 @@ def annual_fluxes(
 def decompose(
     rate: Float[Array, "layer pool"], transfer: Float[Array, "*layer pool pool"]
 ) -> tuple[Float[Array, "layer pool pool"], Float[Array, "layer pool"]]:
-    """Flow and respiration (1/yr) of pools that decompose at ``rate``; share ``transfer`` [to, from] of it stays.
+    """Flow and respiration (1/yr) of pools that decompose at ``rate``; ``transfer`` [to, from] of it stays.
 
         flow_ji = transfer_ji rate_i,   respiration_i = (1 - sum_j transfer_ji) rate_i
 
@@ -146,10 +148,21 @@ def decompose(
     return flow, (1.0 - transfer.sum(axis=-2)) * rate
 
 
-def spread_inputs(
-    amount: Array | float, share: Float[Array, " layer"], split: Float[Array, " pool"]
-) -> Array:
-    """Inputs [layer, pool]: ``amount`` (kg C m-2 yr-1) over the layers by ``share`` and the pools by ``split``."""
+def transfers(pools: int, shares: Mapping[tuple[int, int], Any]) -> Float[Array, "*layer pool pool"]:
+    """The matrix [..., to, from] of ``shares`` ``{(to, from): share}``, each a number or one a layer.
+
+    >>> transfers(2, {(1, 0): 0.2}).tolist()
+    [[0.0, 0.0], [0.2, 0.0]]
+    """
+    each = jnp.broadcast_arrays(*(jnp.asarray(share, dtype=float) for share in shares.values()))
+    at = np.zeros((len(shares), pools, pools))
+    for row, place in enumerate(shares):
+        at[(row, *place)] = 1.0
+    return jnp.tensordot(jnp.stack(each, axis=-1), jnp.asarray(at), axes=1)
+
+
+def spread_inputs(amount: Any, share: Float[Array, " layer"], split: Float[Array, " pool"]) -> Array:
+    """Inputs [layer, pool]: ``amount`` (kg C m-2 yr-1), over layers by ``share`` and pools by ``split``."""
     return amount * share[:, None] * split[None, :]
 
 
@@ -210,14 +223,13 @@ def check_fluxes(model: Model, fluxes: Fluxes, outcome: ArrayLike = 0) -> None:
                 "respiration": f"the transfers out of {pool!r} sum to more than 1",
                 "inputs": "an input of the forcing is negative or missing",
             }.get(name, "a rate or a diffusivity is negative, or the forcing has gaps")
-            raise BadCall(
-                f"{model.name}: {name} of pool {pool!r} in layer {layer} is {array[where]:.3g}; usually {usual}"
-            )
+            here = f"{name} of pool {pool!r} in layer {layer} is {array[where]:.3g}"
+            raise BadCall(f"{model.name}: {here}; usually {usual}")
     away = np.asarray(fluxes.respiration + fluxes.leaching + fluxes.down + fluxes.up)
     away = (away + np.where(np.eye(pools, dtype=bool), 0.0, np.asarray(fluxes.flow)).sum(axis=-2))[found]
     kept = np.argwhere(away <= 0.0)
     if kept.size:
         layer, pool = int(kept[0][-2]), model.pools[int(kept[0][-1])]
         raise BadCall(
-            f"{model.name}: nothing leaves pool {pool!r} in layer {layer}, so it never rests; is a rate 0?"
+            f"{model.name}: nothing leaves pool {pool!r} of layer {layer}: it never rests; is a rate 0?"
         )
