@@ -24,6 +24,7 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Float
 
 from subsoil.errors import BadCall
+from subsoil.solve import kernel
 
 jax.config.update("jax_enable_x64", True)
 
@@ -65,8 +66,19 @@ def use(name: str) -> None:
 
 
 def backend() -> str:
-    """Backend in use, ``"compiled"`` or ``"jax"``."""
-    return "jax"
+    """Backend in use, ``"compiled"`` or ``"jax"``.
+
+    ``"auto"`` is compiled where JAX computes on a CPU and the kernel loads. Raises BadCall where
+    ``"compiled"`` was asked for and cannot be had.
+    """
+    if _chosen not in BACKENDS:
+        raise BadCall(f"SUBSOIL_BACKEND is one of {', '.join(BACKENDS)}, got {_chosen!r}")
+    if _chosen == "jax":
+        return "jax"
+    missing = kernel.why() if jax.default_backend() == "cpu" else "JAX computes on an accelerator"
+    if missing and _chosen == "compiled":
+        raise BadCall(f"the compiled backend cannot be used: {missing}")
+    return "jax" if missing else "compiled"
 
 
 def transpose(blocks: Blocks) -> Blocks:
@@ -271,7 +283,7 @@ def _solver(transposed: bool) -> Callable[..., Array]:
 
     @custom_vmap
     def solver(lower: Array, diagonal: Array, upper: Array, rhs: Array) -> Array:
-        return _solve_jax(lower, diagonal, upper, rhs, transposed=transposed)
+        return _solve_batch(lower, diagonal, upper, rhs, transposed=transposed)
 
     @solver.def_vmap
     def rule(size: int, batched: list[bool], *arrays: Array) -> tuple[Array, bool]:
@@ -369,27 +381,6 @@ def _resolvent_rule(function: Callable[..., Any]) -> Callable[..., Any]:
     return mapped
 
 
-@_resolvent_rule
-def _resolvent_batch(
-    lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
-) -> tuple[Array, Array]:
-    return _resolvent_jax(lower, diagonal, upper, start, nodes, project)
-
-
-@_resolvent_rule
-def _resolvent_adjoint_batch(
-    lower: Array,
-    diagonal: Array,
-    upper: Array,
-    start: Array,
-    nodes: Array,
-    project: Array,
-    cotangent_re: Array,
-    cotangent_im: Array,
-) -> tuple[Array, ...]:
-    return _resolvent_adjoint_jax(lower, diagonal, upper, start, nodes, project, cotangent_re, cotangent_im)
-
-
 @jax.custom_vjp
 def _resolvent(
     lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
@@ -409,7 +400,7 @@ def _resolvent_backward(saved: tuple[Array, ...], cotangents: tuple[Array, Array
 _resolvent.defvjp(_resolvent_forward, _resolvent_backward)
 
 
-# The JAX form. Inside, the batch is the last axis, so that each step is one vector loop over columns.
+# The JAX form: the batch is the last axis inside, so that each step is one vector loop over columns.
 
 
 def _by_chunks(function: Callable[..., Any], arrays: tuple[Array, ...]) -> Any:
@@ -490,7 +481,10 @@ def _substitute_transposed(inverses: Array, lower: Array, upper: Array, rhs: Arr
 
 
 @jax.jit(static_argnames="transposed")
-def _solve_jax(lower: Array, diagonal: Array, upper: Array, rhs: Array, *, transposed: bool) -> Array:
+def _solve_batch(lower: Array, diagonal: Array, upper: Array, rhs: Array, *, transposed: bool) -> Array:
+    if backend() == "compiled":
+        return kernel.solve(lower, diagonal, upper, rhs, transposed=transposed)
+
     def columns(lower: Array, diagonal: Array, upper: Array, rhs: Array) -> Array:
         inverses = _eliminate(lower, diagonal, upper)
         substitute = _substitute_transposed if transposed else _substitute
@@ -507,10 +501,14 @@ def _shifted(node: Array, lower: Array, diagonal: Array, upper: Array) -> tuple[
     return -lower.astype(complex), z * unit - diagonal, -upper.astype(complex)
 
 
+@_resolvent_rule
 @jax.jit
-def _resolvent_jax(
+def _resolvent_batch(
     lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
 ) -> tuple[Array, Array]:
+    if backend() == "compiled":
+        return kernel.resolvent(lower, diagonal, upper, start, nodes, project)
+
     def columns(
         lower: Array, diagonal: Array, upper: Array, start: Array, project: Array
     ) -> tuple[Array, Array]:
@@ -526,8 +524,9 @@ def _resolvent_jax(
     return _by_chunks(columns, (lower, diagonal, upper, start, project))
 
 
+@_resolvent_rule
 @jax.jit
-def _resolvent_adjoint_jax(
+def _resolvent_adjoint_batch(
     lower: Array,
     diagonal: Array,
     upper: Array,
@@ -542,6 +541,10 @@ def _resolvent_adjoint_jax(
     With M = z - A, x = M^-1 start and ``M^T w = sum_g project_g conj(cotangent_g)``, the change of the loss
     is ``Re(w . (dA x + dstart)) + Re(conj(cotangent_g) (dproject_g . x))``, summed over nodes.
     """
+    if backend() == "compiled":
+        return kernel.resolvent_adjoint(
+            lower, diagonal, upper, start, nodes, project, cotangent_re, cotangent_im
+        )
 
     def columns(
         lower: Array,
