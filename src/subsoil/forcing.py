@@ -94,9 +94,9 @@ def site_forcing(
     mat: mean annual temperature, degree C; soil at all depths. map_mm: precipitation, mm yr-1. pet_mm:
     potential evapotranspiration, mm yr-1, or p_pet: P/PET; without either 58.93 mm for each degree of mat
     between 0 and 30 (Holdridge 1967, from the year's mean rather than each month's). npp: carbon that enters
-    the soil, kg m-2 yr-1 (56.4 Pg over land without ice: Field et al. 1998, Science 281:237). above: share of it above ground. biome, roots: `biome_root_share`.
-    litter_e_folding: m, of litter mixed into the soil (0.1: CLM), None: all into the first layer. No input
-    enters below thaw_depth (m), as in CLM.
+    the soil, kg m-2 yr-1 (56.4 Pg over land without ice: Field et al. 1998, Science 281:237). above: share of
+    it above ground. biome, roots: `biome_root_share`. litter_e_folding: m, of litter mixed into the soil
+    (CLM: 0.1), None: all into the first layer. No input enters below thaw_depth (m), as in CLM.
 
     One number, or one a layer: clay, sand (fractions), bulk_density (kg m-3), ph, oxygen (1: no lack) and
     saturation. A saturation not measured is wilting point + `wetness` (field capacity - wilting point), by

@@ -50,8 +50,8 @@ def wetness(precipitation: ArrayLike, potential_evaporation: ArrayLike) -> Float
     """Yearly mean water of a bucket over what it holds for plants, 0-1: w = P / sqrt(P^2 + PET^2).
 
     A bucket that evaporates w PET (Budyko 1974; Manabe 1969) must lose what Turc and Pike found catchments to
-    lose, E = P / sqrt(1 + (P / PET)^2) (Pike 1964, J. Hydrol. 2:116; quoted, not read). Both in one unit, 0 or
-    more; of years, not of months. An assumption where the water of the soil was not measured: it knows no
+    lose, E = P / sqrt(1 + (P / PET)^2) (Pike 1964, J. Hydrol. 2:116; quoted, not read). Both in one unit, 0
+    or more; of years, not of months. An assumption where the water of the soil was not measured: it knows no
     season, no groundwater, no snow.
 
     >>> wetness(0.8, 0.8).round(3).tolist()
