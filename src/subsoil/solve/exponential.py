@@ -5,10 +5,10 @@ For t in [t0, r t0] (r = 3000) and the spectrum of -A in a sector around the pos
     exp(A t) v  ~  sum_k Re(w_k(t) (z_k - A)^-1 v),      w_k = a_k + i b_k
 
 with the same poles z_k for every t: a rational approximation of exp(-x t) with one common denominator. Some
-twenty block-tridiagonal solves thus give the response of a column at every age from 1 to 3000 yr; contours
-of quadrature (Weideman & Trefethen 2007, Math. Comp. 76:1341) want about twice as many for that range. The
-poles were found once (scripts/poles.py, set-valued AAA); the weights of a time are fitted to exp(-x t) by
-least squares when the time is known. Longer ranges are cut into windows, each with its own solves.
+thirty block-tridiagonal solves thus give the response of a column at every age from 1 to 3000 yr; contours of
+quadrature (Weideman & Trefethen 2007, Math. Comp. 76:1341) want about twice as many for that range. The poles
+were found once (scripts/poles.py, set-valued AAA); the weights of a time are fitted to exp(-x t) by least
+squares when the time is known. Longer ranges are cut into windows, each with its own solves.
 """
 
 import tomllib
@@ -26,7 +26,7 @@ from subsoil.errors import BadCall
 from subsoil.solve.blocks import Blocks, resolvent
 
 SETS = ("standard", "fine")
-"""21 poles for a 3000-fold range of time, error below 1e-7 over the sector; 28 for a 300-fold one, 1e-10."""
+"""28 poles for a 3000-fold range of time, error below 1e-7 over their sector; 32 for a 300-fold one, 1e-9."""
 
 LONGEST = 1e12
 """A time beyond this, yr, is a mistake of units."""
