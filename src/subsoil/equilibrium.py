@@ -4,7 +4,7 @@ A model at rest is linear whatever the model: what rides on its carbon moves at 
 Linear and microbial models therefore share all that comes after `at_rest`.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -59,11 +59,11 @@ class Equilibrium(NamedTuple):
 
     def label(self, years: ArrayLike, poles: str = "standard") -> Float[Array, "*batch layer year"]:
         """f_new of each layer, ``years`` after the label was switched on. See `label_response`."""
-        return label_response(self.blocks, self.fluxes.inputs, years, poles)
+        return _label(self.blocks, self.fluxes.inputs, _fixed(years), poles)
 
     def label_error(self, years: ArrayLike) -> Float[Array, "*batch"]:
         """Error of `label`, by comparison with finer poles."""
-        return label_error(self.blocks, self.fluxes.inputs, years)
+        return _error(self.blocks, self.fluxes.inputs, _fixed(years))
 
     def ages(self, part: str = "carbon", whole: bool = False) -> AgeDistribution:
         """Distribution of age: of the ``carbon`` of each layer, of each of its ``pools``, or of its ``co2``.
@@ -71,11 +71,11 @@ class Equilibrium(NamedTuple):
         whole: of the column instead of its layers; that of the co2 is the transit time.
         Raises BadCall for another part.
         """
-        return age_distribution(self.blocks, self.carbon, self._project(part), whole=whole)
+        return _ages(self.blocks, self.carbon, self._project(part), whole=whole)
 
     def mean_age(self, part: str = "carbon", whole: bool = False) -> Float[Array, "*batch group layer"]:
         """Mean age, yr, of the same parts."""
-        return mean_age(self.blocks, self.carbon, self._project(part), whole=whole)
+        return _mean_age(self.blocks, self.carbon, self._project(part), whole=whole)
 
     def content(
         self, tracer: Tracer, pools: tuple[str, ...], ages: ArrayLike, signature: ArrayLike
@@ -89,24 +89,15 @@ class Equilibrium(NamedTuple):
         that of all older time [bin + 1]. Returns X / C.
         """
         edges, entering = np.asarray(ages, dtype=float), jnp.asarray(signature)
-        if (
-            edges.ndim != 1
-            or edges[0] != 0.0
-            or not (np.diff(edges) > 0.0).all()
-            or entering.shape != edges.shape
-        ):
+        rising = edges.ndim == 1 and edges[0] == 0.0 and bool((np.diff(edges) > 0.0).all())
+        if not rising or entering.shape != edges.shape:
             raise BadCall(
-                "a history wants increasing ages from 0 and one signature for each bin and for before"
+                "a history wants ages that rise from 0 and a signature of each bin and of all before"
             )
-        blocks = tracer.ride(self.fluxes, pools)
-        alone = steady(blocks, self.fluxes.inputs)
-        each = jnp.eye(len(pools))[:, None, :]
-        windows = Windows.spanning(float(edges[1]), float(edges[-1]))
-        left = windows.at(
-            windows.respond(blocks, alone, jnp.broadcast_to(each, (len(pools), *alone.shape[-2:]))), edges
+        return (
+            _content(tracer.ride(self.fluxes, pools), self.fluxes.inputs, entering, _fixed(edges))
+            / self.carbon
         )
-        arrived = left - jnp.concatenate([left[..., 1:], jnp.zeros_like(left[..., :1])], axis=-1)
-        return jnp.moveaxis(arrived @ entering, -2, -1) / self.carbon
 
     def _project(self, part: str) -> Float[Array, "*batch group layer pool"]:
         layers, pools = self.carbon.shape[-2:]
@@ -117,6 +108,29 @@ class Equilibrium(NamedTuple):
         if part == "co2":
             return self.fluxes.respiration[..., None, :, :]
         raise BadCall(f"ages are of carbon, pools or co2, got {part!r}")
+
+
+_label = jax.jit(label_response, static_argnames=("years", "poles"))
+_error = jax.jit(label_error, static_argnames="years")
+_ages = jax.jit(age_distribution, static_argnames=("poles", "whole"))
+_mean_age = jax.jit(mean_age, static_argnames="whole")
+
+
+@partial(jax.jit, static_argnames="edges")
+def _content(blocks: Blocks, inputs: Array, signature: Array, edges: tuple[float, ...]) -> Array:
+    """Tracer that arrived in every bin of age and is still there: [batch, layer, pool]."""
+    alone = steady(blocks, inputs)
+    layers, pools = alone.shape[-2:]
+    each = jnp.broadcast_to(jnp.eye(pools)[:, None, :], (pools, layers, pools))
+    windows = Windows.spanning(edges[1], edges[-1])
+    left = windows.at(windows.respond(blocks, alone, each), edges)
+    arrived = left - jnp.concatenate([left[..., 1:], jnp.zeros_like(left[..., :1])], axis=-1)
+    return jnp.moveaxis(arrived @ signature, -2, -1)
+
+
+def _fixed(numbers: ArrayLike) -> tuple[float, ...]:
+    """Numbers that a compiled function is made for."""
+    return tuple(np.ravel(np.asarray(numbers, dtype=float)).tolist())
 
 
 def at_rest(

@@ -10,7 +10,7 @@ pools with their rates of respiration instead gives the age of the CO2 that the 
 whole column the transit time. All come from one set of solves, `subsoil.solve.exponential`.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -53,7 +53,7 @@ def label_response(
     """f_new: share of the carbon of each layer that entered since the label was switched on ``years`` ago.
 
     years: any number of them, shape [year], zero or positive, the same for every column. Returns
-    [batch, layer, year]; with ``project`` (weights of the pools, see `layer_groups`) [batch, group, layer, year].
+    [batch, layer, year]; with ``project`` (weights of the pools) [batch, group, layer, year].
     Raises BadCall for negative or infinite years.
 
     >>> one = Blocks(jnp.zeros((1, 1)), -0.1 * jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
@@ -124,28 +124,7 @@ class AgeDistribution(NamedTuple):
         shares = np.atleast_1d(np.asarray(shares, dtype=float))
         if not ((shares > 0.0) & (shares < 1.0)).all():
             raise BadCall(f"shares lie between 0 and 1, got {shares.tolist()}: 0.5 is the median")
-        rising = jax.lax.cummax(jax.lax.stop_gradient(self.edges), axis=self.edges.ndim - 1)
-        below = jnp.sum(rising[..., None, :] < shares[:, None], axis=-1)  # edges below the share
-        pieces = self.chebyshev.shape[-2]
-        piece = jnp.clip(below - 1, 0, pieces - 1)
-        terms = jnp.take_along_axis(self.chebyshev[..., None, :, :], piece[..., None, None], axis=-2)[
-            ..., 0, :
-        ]
-        fixed = jax.lax.stop_gradient(terms)
-        low, high = (jnp.take_along_axis(rising, piece + i, axis=-1) for i in (0, 1))
-        x = jnp.clip(2.0 * (shares - low) / jnp.where(high > low, high - low, 1.0) - 1.0, -1.0, 1.0)
-        for _ in range(NEWTON_STEPS):
-            value, slope = _clenshaw(fixed, x)
-            x = jnp.clip(x - (value - shares) / jnp.where(slope > 0.0, slope, jnp.inf), -1.0, 1.0)
-        value, _ = _clenshaw(terms, x)
-        _, slope = _clenshaw(fixed, x)
-        inside = (below > 0) & (below <= pieces)
-        x = x - jnp.where(
-            inside, (value - jax.lax.stop_gradient(value)) / jnp.where(slope > 0.0, slope, 1.0), 0.0
-        )
-        width = np.log(LONGEST / SHORTEST) / pieces
-        age = SHORTEST * jnp.exp((piece + 0.5 * (x + 1.0)) * width)
-        return jnp.where(below > pieces, jnp.inf, age)
+        return _quantile(self, tuple(shares.tolist()))
 
 
 def age_distribution(
@@ -155,7 +134,7 @@ def age_distribution(
     poles: str = "standard",
     whole: bool = False,
 ) -> AgeDistribution:
-    """Distribution of age of each layer's carbon, or of the parts that ``project`` [batch, group, layer, pool] weighs.
+    """Distribution of age of each layer's carbon, or of the parts that ``project`` weighs.
 
     stock: steady state, kg m-2. Without ``project``: one group, all pools together. With ``whole`` all layers
     together, as one: with ``project`` the rates of respiration, its distribution is that of transit time.
@@ -173,6 +152,31 @@ def age_distribution(
     start = jnp.sum(terms * signs, -1)
     edges = jnp.concatenate([start, jnp.sum(terms[..., -1:, :], -1)], -1)
     return AgeDistribution(terms, edges, response.start)
+
+
+@partial(jax.jit, static_argnames="at")
+def _quantile(ages: AgeDistribution, at: tuple[float, ...]) -> Float[Array, "*batch group layer share"]:
+    shares = np.array(at)
+    rising = jax.lax.cummax(jax.lax.stop_gradient(ages.edges), axis=ages.edges.ndim - 1)
+    below = jnp.sum(rising[..., None, :] < shares[:, None], axis=-1)  # edges below the share
+    pieces = ages.chebyshev.shape[-2]
+    piece = jnp.clip(below - 1, 0, pieces - 1)
+    terms = jnp.take_along_axis(ages.chebyshev[..., None, :, :], piece[..., None, None], axis=-2)[..., 0, :]
+    fixed = jax.lax.stop_gradient(terms)
+    low, high = (jnp.take_along_axis(rising, piece + i, axis=-1) for i in (0, 1))
+    x = jnp.clip(2.0 * (shares - low) / jnp.where(high > low, high - low, 1.0) - 1.0, -1.0, 1.0)
+    for _ in range(NEWTON_STEPS):
+        value, slope = _clenshaw(fixed, x)
+        x = jnp.clip(x - (value - shares) / jnp.where(slope > 0.0, slope, jnp.inf), -1.0, 1.0)
+    value, _ = _clenshaw(terms, x)
+    _, slope = _clenshaw(fixed, x)
+    inside = (below > 0) & (below <= pieces)
+    x = x - jnp.where(
+        inside, (value - jax.lax.stop_gradient(value)) / jnp.where(slope > 0.0, slope, 1.0), 0.0
+    )
+    width = np.log(LONGEST / SHORTEST) / pieces
+    reached = SHORTEST * jnp.exp((piece + 0.5 * (x + 1.0)) * width)
+    return jnp.where(below > pieces, jnp.inf, reached)
 
 
 @cache
