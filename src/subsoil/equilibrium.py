@@ -4,6 +4,7 @@ A model at rest is linear whatever the model: what rides on its carbon moves at 
 Linear and microbial models therefore share all that comes after `at_rest`.
 """
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -161,6 +162,41 @@ def at_rest(
     return found
 
 
+def sweep(
+    model: Model,
+    forcing: Forcing,
+    answer: Callable[[Equilibrium], Any],
+    grid: DepthGrid | None = None,
+    chunk: int = 2048,
+    progress: Callable[[int, int], None] | None = None,
+) -> Any:
+    """What ``answer`` takes from each of many columns at rest, a chunk of them in memory at a time.
+
+    answer: arrays from the `Equilibrium` of a chunk, its first axis columns, as ``lambda rest:
+    rest.label([50.0])``; take ``rest.outcome`` along to see columns that found no rest. progress: called with
+    columns done and columns in all. Compiled once for each answer, so pass the same function again.
+
+    >>> from subsoil.forcing import site_forcing, stack
+    >>> from subsoil.models.catalogue import model
+    >>> one = model("onepool")
+    >>> sites = stack([site_forcing(one.grid, mat=10, map_mm=800)] * 3)
+    >>> sweep(one, sites, lambda rest: rest.label([50.0]), chunk=2).shape
+    (3, 13, 1)
+    """
+    grid = grid or model.grid
+    columns = jnp.shape(forcing.litter)[0]
+    solver = _sweeper(model.equations, model.first_guess, model.linear, grid, answer)
+    size, parts = min(chunk, columns), []
+    for first in range(0, columns, size):
+        last = min(first + size, columns)
+        rows = np.minimum(np.arange(first, first + size), columns - 1)  # the last chunk is filled up
+        part = solver(dict(model.values), Forcing(*(np.asarray(field)[rows] for field in forcing)))
+        parts.append(jax.tree.map(np.asarray, part))
+        if progress:
+            progress(last, columns)
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[:columns], *parts)
+
+
 def solve_at_rest(
     equations: Equations,
     first_guess: FirstGuess | None,
@@ -203,3 +239,18 @@ def _solver(
         return solve_at_rest(equations, first_guess, linear, grid, values, forcing)
 
     return jax.jit(jax.vmap(solve_one, in_axes=(dict(axes), 0)) if batch else solve_one)
+
+
+@lru_cache(maxsize=64)
+def _sweeper(
+    equations: Equations,
+    first_guess: FirstGuess | None,
+    linear: bool,
+    grid: DepthGrid,
+    answer: Callable[[Equilibrium], Any],
+) -> Any:
+    def solve_chunk(values: Values, forcing: Forcing) -> Any:
+        each = jax.vmap(lambda one: solve_at_rest(equations, first_guess, linear, grid, values, one))
+        return answer(each(forcing))
+
+    return jax.jit(solve_chunk)
