@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
-from subsoil.models.microbes import density, years_of_input
+from subsoil.models.microbes import density, settle
 from subsoil.models.model import Fluxes, Values, spread_inputs
 from subsoil.models.responses import arrhenius
 from subsoil.models.transport import exchange
@@ -38,7 +38,7 @@ LEAST_CARBON = 1e-30
 """kg m-3; a layer without any carbon has ratios too."""
 
 RESIDENCE = (0.3, 8.0, 0.5, 0.2, 3.0, 1.0, 15.0)
-"""Years of input in the pools of a `first_guess`."""
+"""Years of input in the pools at the start of a `first_guess`."""
 
 
 def equations(
@@ -86,11 +86,8 @@ def equations(
 
 
 def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Array, "layer pool"]:
-    """A positive start for the search of a steady state, kg m-2 a layer: years of input (`RESIDENCE`).
-
-    ``forcing`` is steady (no axis of months).
-    """
-    return years_of_input(_inputs(values, forcing), grid, RESIDENCE)
+    """A positive start for the search of a steady state, kg m-2 a layer: `settle` from years of input."""
+    return settle(equations, values, forcing, grid, RESIDENCE)
 
 
 def _vmax(values: Values, forcing: Forcing, kind: str) -> Float[Array, " layer"]:

@@ -26,7 +26,7 @@ from jaxtyping import Array, Float
 from subsoil.constants import DAYS_PER_YEAR
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
-from subsoil.models.microbes import density, sorption_sites, years_of_input
+from subsoil.models.microbes import density, settle, sorption_sites
 from subsoil.models.model import Fluxes, Values, spread_inputs
 from subsoil.models.responses import q10
 from subsoil.models.transport import exchange
@@ -37,8 +37,11 @@ GRAMS_PER_KG = 1e3
 LEAST_EFFICIENCY = 0.01
 """Carbon use efficiency counts as at least this: uptake divides by it."""
 
-RESIDENCE = (1.6, 10.0, 0.6, 0.36, 0.1, 1e-3, 1e-3)
-"""Years of input in the pools of a `first_guess`."""
+RESIDENCE = (1.6, 10.0, 0.6, 0.1, 0.36, 1e-3, 1e-3)
+"""Years of input in the pools at the start of a `first_guess`."""
+
+ROUNDS = 40
+"""Of `settle`: carbon that no microbe needs builds up slowly."""
 
 
 def equations(
@@ -49,7 +52,7 @@ def equations(
     Reads temperature, bulk density and inputs. An efficiency outside 0.01-1 counts as its bound.
     """
     content = density(carbon, grid) * GRAMS_PER_KG / forcing.bulk_density[:, None]
-    particulate, mineral, exchanging, microbes, dissolved, enzyme_p, enzyme_m = content.T
+    particulate, mineral, exchanging, dissolved, microbes, enzyme_p, enzyme_m = content.T
     pace = HOURS_PER_YEAR * q10(forcing.temperature, values["q10"], values["reference_temperature"])
     warmer = forcing.temperature - values["reference_temperature"]
     efficiency = jnp.clip(values["cue"] - values["cue_slope"] * warmer, LEAST_EFFICIENCY, 1.0)
@@ -66,27 +69,29 @@ def equations(
     death, dead_to_doc = (1.0 - to_enzymes) * values["maintenance"], values["death_doc"]
 
     none = jnp.zeros(len(grid))
-    decay_doc, turnover = values["decay_doc"], values["enzyme_turnover_poc"] + none
+    decay_doc = values["decay_doc"]
+    turnover_p, turnover_m = (none + values[f"enzyme_turnover_{of}"] for of in ("poc", "moc"))
+    making_p, making_m = (none + values[f"enzyme_{of}"] * values["maintenance"] for of in ("poc", "moc"))
     flow = jnp.array(
-        [  # from P, M, Q, B, D, E_p, E_m to
-            [none, none, none, (1.0 - dead_to_doc) * death + none, none, none, none],
+        [  # from P, M, Q, D, B, E_p, E_m to
+            [none, none, none, none, none + (1.0 - dead_to_doc) * death, none, none],
             [(1.0 - decay_doc) * decay_p, none, none, none, none, none, none],
-            [none, none, none, none, adsorption * free, none, none],
-            [none, none, none, none, efficiency * uptake, none, none],
+            [none, none, none, adsorption * free, none, none, none],
             [
                 decay_doc * decay_p,
                 decay_m,
                 desorbed,
-                dead_to_doc * death + none,
                 none,
-                turnover,
-                values["enzyme_turnover_moc"] + none,
+                none + dead_to_doc * death,
+                turnover_p,
+                turnover_m,
             ],
-            [none, none, none, values["enzyme_poc"] * values["maintenance"] + none, none, none, none],
-            [none, none, none, values["enzyme_moc"] * values["maintenance"] + none, none, none, none],
+            [none, none, none, efficiency * uptake, none, none, none],
+            [none, none, none, none, making_p, none, none],
+            [none, none, none, none, making_m, none, none],
         ]
     )
-    respired = jnp.stack([none, none, none, none, (1.0 - efficiency) * uptake, none, none], axis=1)
+    respired = jnp.stack([none, none, none, (1.0 - efficiency) * uptake, none, none, none], axis=1)
     down, up = _transport(values, grid)
     return Fluxes(
         inputs=_inputs(values, forcing),
@@ -99,16 +104,13 @@ def equations(
 
 
 def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Array, "layer pool"]:
-    """A positive start for the search of a steady state, kg m-2 a layer: years of input (`RESIDENCE`).
-
-    ``forcing`` is steady (no axis of months).
-    """
-    return years_of_input(_inputs(values, forcing), grid, RESIDENCE)
+    """A positive start for the search of a steady state, kg m-2 a layer: `settle` from years of input."""
+    return settle(equations, values, forcing, grid, RESIDENCE, ROUNDS)
 
 
 def _inputs(values: Values, forcing: Forcing) -> Float[Array, "layer pool"]:
     dissolved = values["input_doc"]
-    split = jnp.array([1.0 - dissolved, 0.0, 0.0, 0.0, dissolved, 0.0, 0.0])
+    split = jnp.array([1.0 - dissolved, 0.0, 0.0, dissolved, 0.0, 0.0, 0.0])
     above = spread_inputs(forcing.litter, forcing.litter_share, split)
     return above + spread_inputs(forcing.roots, forcing.root_share, split)
 
@@ -116,6 +118,6 @@ def _inputs(values: Values, forcing: Forcing) -> Float[Array, "layer pool"]:
 def _transport(
     values: Values, grid: DepthGrid
 ) -> tuple[Float[Array, "layer pool"], Float[Array, "layer pool"]]:
-    dissolved = jnp.array([0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+    dissolved = jnp.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
     diffusivity = (1.0 - dissolved) * values["diffusivity"] + dissolved * values["diffusivity_dissolved"]
     return exchange(grid, diffusivity[None, :], (dissolved * values["velocity_dissolved"])[None, :])

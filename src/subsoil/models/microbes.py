@@ -1,15 +1,22 @@
-"""What the microbial models share: carbon as a density, and a first guess of a steady state."""
+"""What the microbial models share: carbon as a density, sorption sites, a first guess of a steady state."""
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from subsoil.depth import DepthGrid
+from subsoil.forcing import Forcing
+from subsoil.models.model import Equations, Values, annual_fluxes, operator
+from subsoil.solve.blocks import solve
 
 EVENLY = 1.0 / 3.0
 """Share of the input that a first guess spreads evenly over depth: no layer starts empty."""
+
+FARTHEST = 100.0
+"""Factor by which one round of `settle` may want to move a pool."""
 
 
 def density(carbon: ArrayLike, grid: DepthGrid) -> Float[Array, "layer pool"]:
@@ -21,19 +28,33 @@ def density(carbon: ArrayLike, grid: DepthGrid) -> Float[Array, "layer pool"]:
     return jnp.asarray(carbon) / jnp.asarray(grid.thickness)[:, None]
 
 
-def years_of_input(
-    inputs: Float[Array, "layer pool"], grid: DepthGrid, years: Sequence[float]
+def settle(
+    equations: Equations,
+    values: Values,
+    forcing: Forcing,
+    grid: DepthGrid,
+    years: Sequence[float],
+    rounds: int = 8,
 ) -> Float[Array, "layer pool"]:
-    """Stock of each pool that ``years`` [pool] of the carbon input of its layer make, kg m-2 a layer.
+    """A positive start for the search of a steady state: linear steady states, half way each round.
 
-    inputs: kg m-2 yr-1. A third of the column's input counts as spread evenly over depth.
-
-    >>> years_of_input(jnp.array([[3.0], [0.0]]), DepthGrid.from_cm([0, 10, 20]), [2.0]).ravel().tolist()
-    [5.0, 1.0]
+    Starts from ``years`` [pool] of the carbon input of each layer, of which a third counts as spread evenly
+    over depth, and takes ``rounds`` steps C <- sqrt(C C'), with C' the steady state that the rates at C would
+    have were they constant: 0 = u + A(C) C'. C' is not negative and loses what enters. The geometric mean
+    keeps microbes and their substrate from overshooting in turn; C' counts within a factor of 100 of C.
     """
-    layer = inputs.sum(axis=1)
+    values, forcing = jax.lax.stop_gradient((dict(values), forcing))
+    nothing = jnp.zeros((len(grid), len(years)))
+    layer = annual_fluxes(equations, values, forcing, grid, nothing + 1.0).inputs.sum(axis=1)
     even = jnp.asarray(grid.thickness / grid.thickness.sum()) * layer.sum()
-    return ((1.0 - EVENLY) * layer + EVENLY * even)[:, None] * jnp.asarray(years)
+    start = ((1.0 - EVENLY) * layer + EVENLY * even)[:, None] * jnp.asarray(years)
+
+    def step(carbon: Array, _: None) -> tuple[Array, None]:
+        fluxes = annual_fluxes(equations, values, forcing, grid, carbon)
+        there = -solve(operator(fluxes), fluxes.inputs)
+        return jnp.sqrt(carbon * jnp.clip(there, carbon / FARTHEST, carbon * FARTHEST)), None
+
+    return jax.lax.scan(step, start, length=rounds)[0]
 
 
 def sorption_sites(

@@ -29,7 +29,7 @@ from jaxtyping import Array, Float
 from subsoil.constants import DAYS_PER_YEAR
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
-from subsoil.models.microbes import density, sorption_sites, years_of_input
+from subsoil.models.microbes import density, settle, sorption_sites
 from subsoil.models.model import Fluxes, Values, spread_inputs
 from subsoil.models.responses import arrhenius
 from subsoil.models.transport import exchange
@@ -40,7 +40,7 @@ LEAST_WATER, LEAST_FINES = 1e-6, 0.01
 """Least water or air over pore volume, and least clay plus silt: a root and a quotient need them."""
 
 RESIDENCE = (1.5, 0.01, 4.0, 0.03, 10.0)
-"""Years of input in P, L, A, B and M of a `first_guess`."""
+"""Years of input in P, L, A, B and M at the start of a `first_guess`."""
 
 
 def equations(
@@ -91,11 +91,8 @@ def equations(
 
 
 def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Array, "layer pool"]:
-    """A positive start for the search of a steady state, kg m-2 a layer: years of input (`RESIDENCE`).
-
-    ``forcing`` is steady (no axis of months).
-    """
-    return years_of_input(_inputs(values, forcing), grid, RESIDENCE)
+    """A positive start for the search of a steady state, kg m-2 a layer: `settle` from years of input."""
+    return settle(equations, values, forcing, grid, RESIDENCE)
 
 
 def _inputs(values: Values, forcing: Forcing) -> Float[Array, "layer pool"]:

@@ -29,7 +29,7 @@ from jaxtyping import Array, Float
 from subsoil.constants import DAYS_PER_YEAR
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
-from subsoil.models.microbes import density, years_of_input
+from subsoil.models.microbes import density, settle
 from subsoil.models.model import Fluxes, Values, spread_inputs
 from subsoil.models.transport import exchange
 
@@ -43,7 +43,10 @@ LEAST_MICROBES, LEAST_CLAY = 1e-12, 1e-6
 """mg cm-3, and mass fraction: a power and a root below 1 have no slope at 0."""
 
 RESIDENCE = (0.5, 2.0, 0.2, 0.2, 5.0, 3.0, 3.0)
-"""Years of input in the pools of a `first_guess`."""
+"""Years of input in the pools at the start of a `first_guess`."""
+
+ROUNDS = 40
+"""Of `settle`: microbes starved at depth, and their substrate, follow each other slowly."""
 
 
 def equations(
@@ -98,11 +101,8 @@ def equations(
 
 
 def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Array, "layer pool"]:
-    """A positive start for the search of a steady state, kg m-2 a layer: years of input (`RESIDENCE`).
-
-    ``forcing`` is steady (no axis of months).
-    """
-    return years_of_input(_inputs(values, forcing), grid, RESIDENCE)
+    """A positive start for the search of a steady state, kg m-2 a layer: `settle` from years of input."""
+    return settle(equations, values, forcing, grid, RESIDENCE, ROUNDS)
 
 
 def _attack(

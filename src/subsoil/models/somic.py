@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
-from subsoil.models.microbes import density, years_of_input
+from subsoil.models.microbes import density, settle
 from subsoil.models.model import Fluxes, Values, spread_inputs
 from subsoil.models.responses import daily_century_temperature
 from subsoil.models.transport import exchange
@@ -34,7 +34,7 @@ TONNES_PER_HECTARE = 10.0
 MEAN_CLAY = 23.0
 
 RESIDENCE = (0.2, 4.0, 0.15, 0.25, 10.0)
-"""Years of input in S, N, D, B and M of a `first_guess`."""
+"""Years of input in S, N, D, B and M at the start of a `first_guess`."""
 
 
 def equations(
@@ -76,11 +76,8 @@ def equations(
 
 
 def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Array, "layer pool"]:
-    """A positive start for the search of a steady state, kg m-2 a layer: years of input (`RESIDENCE`).
-
-    ``forcing`` is steady (no axis of months).
-    """
-    return years_of_input(_inputs(values, forcing), grid, RESIDENCE)
+    """A positive start for the search of a steady state, kg m-2 a layer: `settle` from years of input."""
+    return settle(equations, values, forcing, grid, RESIDENCE)
 
 
 def _climate(values: Values, forcing: Forcing) -> Float[Array, " layer"]:
