@@ -17,6 +17,12 @@ from subsoil.errors import BadCall
 LEAST_DIFFUSIVITY = 1e-30
 """m2/yr; below it nothing diffuses in any time that matters, and a division stays finite."""
 
+PARTICLE_DENSITY = 2650.0
+"""kg m-3, of quartz, as usual for mineral soil."""
+
+DRIEST = 0.01
+"""m3 m-3; soil water is at least this, so that what it carries has a finite velocity."""
+
 
 class Exchange(NamedTuple):
     """Rates of carbon that passes the boundaries of each layer, 1/yr.
@@ -85,6 +91,18 @@ def diffusivity_of_mixing(
     return 0.5 * jnp.asarray(mass_flux) / jnp.asarray(bulk_density) * jnp.asarray(mixing_length)
 
 
+def water_content(saturation: ArrayLike, bulk_density: ArrayLike) -> Float[Array, "..."]:
+    """Volumetric water of a mineral soil, m3 m-3: theta = s (1 - rho / 2650), at least 0.01.
+
+    saturation s: water over pore volume, 0-1. bulk_density rho: kg m-3.
+
+    >>> float(water_content(0.5, 1325.0))
+    0.25
+    """
+    pores = 1.0 - jnp.asarray(bulk_density) / PARTICLE_DENSITY
+    return jnp.maximum(jnp.asarray(saturation) * pores, DRIEST)
+
+
 def cryoturbation(
     grid: DepthGrid,
     thaw_depth: ArrayLike,
@@ -104,12 +122,10 @@ def cryoturbation(
     [0.0005, 0.0005, 0.00025, 0.0]
     """
     depth = jnp.asarray(grid.boundaries[1:-1])[:, None]
-    thaw = jnp.asarray(thaw_depth)
+    thaw, end = jnp.asarray(thaw_depth), jnp.asarray(deepest)
     shallow = jnp.minimum(thaw, deepest_thaw)
-    tapers = deepest > shallow  # else mixing ends at the thaw depth, and the slope has no run
-    below = jnp.where(
-        tapers, jnp.clip((deepest - depth) / jnp.where(tapers, deepest - shallow, 1.0), 0.0, 1.0), 0.0
-    )
+    tapers = end > shallow  # else mixing ends at the thaw depth, and the slope has no run
+    below = jnp.where(tapers, jnp.clip((end - depth) / jnp.where(tapers, end - shallow, 1.0), 0.0, 1.0), 0.0)
     frozen = jnp.asarray(frost) * jnp.where(depth <= shallow, 1.0, below)
     return jnp.where(
         thaw > deepest_thaw,
@@ -119,11 +135,11 @@ def cryoturbation(
 
 
 def _on_boundaries(values: ArrayLike, boundaries: int) -> Float[Array, "boundary pool"]:
-    array = jnp.asarray(values, dtype=float)
-    array = array[None, None] if array.ndim == 0 else array[:, None] if array.ndim == 1 else array
+    given = jnp.asarray(values, dtype=float)
+    array = given[None, None] if given.ndim == 0 else given[:, None] if given.ndim == 1 else given
     if array.ndim != 2 or array.shape[0] not in (1, boundaries):
         raise BadCall(
             f"diffusivity and velocity want one value at each of the {boundaries} boundaries of layers, "
-            f"got shape {jnp.shape(values)}; values of layers are averaged onto the boundaries first"
+            f"got shape {given.shape}; values of layers are averaged onto the boundaries first"
         )
     return array
