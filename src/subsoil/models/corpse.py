@@ -24,9 +24,12 @@ from jaxtyping import Array, Float
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
 from subsoil.models.microbes import density, settle
-from subsoil.models.model import Fluxes, Values, spread_inputs
+from subsoil.models.model import Fluxes, Values, spread_inputs, transfers
 from subsoil.models.responses import arrhenius
 from subsoil.models.transport import exchange
+
+FAST, SLOW, NECROMASS, MICROBES, SAFE_FAST, SAFE_SLOW, SAFE_NECROMASS = POOLS = range(7)
+"""Safe: protected."""
 
 KINDS = ("fast", "slow", "necromass")
 REFERENCE_TEMPERATURE, REFERENCE_CLAY = 20.0, 0.2
@@ -47,37 +50,45 @@ def equations(
     """Fluxes (1/yr) at ``carbon``, kg m-2 a layer; the equations stand above.
 
     Reads temperature, saturation, clay and inputs.
+
+    >>> from subsoil.models.catalogue import MODELS
+    >>> MODELS["corpse"].pools[:4]
+    ('fast', 'slow', 'necromass', 'microbes')
     """
     amount = density(carbon, grid)
-    free, microbes = amount[:, :3].sum(axis=1), amount[:, 3]
+    free, microbes = amount[:, :MICROBES].sum(axis=1), amount[:, MICROBES]
     activity = _water(values, forcing) * microbes / (microbes + values["half"] * free + LEAST_CARBON)
     eaten = [_vmax(values, forcing, kind) * activity for kind in KINDS]
     gain = [values[f"uptake_{kind}"] * rate for kind, rate in zip(KINDS, eaten, strict=True)]
     clay = jnp.maximum(forcing.clay, LEAST_CLAY) / REFERENCE_CLAY
-    fast, slow, dead = (values[f"protection_{kind}"] * clay ** values["protection_clay"] for kind in KINDS)
+    protected = [values[f"protection_{kind}"] * clay ** values["protection_clay"] for kind in KINDS]
     excess = jnp.maximum(0.0, microbes - values["floor"] * free) / (microbes + LEAST_CARBON)
     death = excess / values["microbial_turnover"]
 
-    none = jnp.zeros(len(grid))
-    freed = none + 1.0 / values["protected_turnover"]
-    flow = jnp.array(
-        [  # from fast, slow, dead, microbes, protected fast, protected slow, protected dead to
-            [none, none, none, none, freed, none, none],
-            [none, none, none, none, none, freed, none],
-            [none, none, none, values["necromass"] * death, none, none, freed],
-            [*gain, none, none, none, none],
-            [fast, none, none, none, none, none, none],
-            [none, slow, none, none, none, none, none],
-            [none, none, dead, none, none, none, none],
-        ]
+    freed = 1.0 / values["protected_turnover"]
+    flow = transfers(
+        len(POOLS),
+        {
+            (MICROBES, FAST): gain[FAST],
+            (MICROBES, SLOW): gain[SLOW],
+            (MICROBES, NECROMASS): gain[NECROMASS],
+            (SAFE_FAST, FAST): protected[FAST],
+            (SAFE_SLOW, SLOW): protected[SLOW],
+            (SAFE_NECROMASS, NECROMASS): protected[NECROMASS],
+            (NECROMASS, MICROBES): values["necromass"] * death,
+            (FAST, SAFE_FAST): freed,
+            (SLOW, SAFE_SLOW): freed,
+            (NECROMASS, SAFE_NECROMASS): freed,
+        },
     )
     lost = [rate - up for rate, up in zip(eaten, gain, strict=True)]
+    none = jnp.zeros_like(death)
     respired = jnp.stack([*lost, (1.0 - values["necromass"]) * death, none, none, none], axis=1)
     down, up = exchange(grid, values["diffusivity"])
     everywhere = jnp.ones_like(amount)
     return Fluxes(
         inputs=_inputs(values, forcing),
-        flow=jnp.moveaxis(flow, -1, 0),
+        flow=flow,
         respiration=respired,
         down=down * everywhere,
         up=up * everywhere,

@@ -27,10 +27,11 @@ from subsoil.constants import DAYS_PER_YEAR
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
 from subsoil.models.microbes import density, settle, sorption_sites
-from subsoil.models.model import Fluxes, Values, spread_inputs
+from subsoil.models.model import Fluxes, Values, spread_inputs, transfers
 from subsoil.models.responses import q10
 from subsoil.models.transport import exchange
 
+PARTICULATE, MINERAL, EXCHANGING, DISSOLVED, MICROBES, ENZYME_P, ENZYME_M = POOLS = range(7)
 HOURS_PER_YEAR = 24.0 * DAYS_PER_YEAR
 GRAMS_PER_KG = 1e3
 
@@ -50,6 +51,10 @@ def equations(
     """Fluxes (1/yr) at ``carbon``, kg m-2 a layer; the equations stand above.
 
     Reads temperature, bulk density and inputs. An efficiency outside 0.01-1 counts as its bound.
+
+    >>> from subsoil.models.catalogue import MODELS
+    >>> MODELS["mend"].pools
+    ('POC', 'MOC', 'QOC', 'DOC', 'MBC', 'EP', 'EM')
     """
     content = density(carbon, grid) * GRAMS_PER_KG / forcing.bulk_density[:, None]
     particulate, mineral, exchanging, dissolved, microbes, enzyme_p, enzyme_m = content.T
@@ -66,36 +71,30 @@ def equations(
     adsorption = values["binding"] * values["desorption"]
     desorbed = values["desorption"] / values["capacity"] + adsorption * dissolved * over
     to_enzymes = values["enzyme_poc"] + values["enzyme_moc"]
-    death, dead_to_doc = (1.0 - to_enzymes) * values["maintenance"], values["death_doc"]
+    death = (1.0 - to_enzymes) * values["maintenance"]
 
-    none = jnp.zeros(len(grid))
-    decay_doc = values["decay_doc"]
-    turnover_p, turnover_m = (none + values[f"enzyme_turnover_{of}"] for of in ("poc", "moc"))
-    making_p, making_m = (none + values[f"enzyme_{of}"] * values["maintenance"] for of in ("poc", "moc"))
-    flow = jnp.array(
-        [  # from P, M, Q, D, B, E_p, E_m to
-            [none, none, none, none, none + (1.0 - dead_to_doc) * death, none, none],
-            [(1.0 - decay_doc) * decay_p, none, none, none, none, none, none],
-            [none, none, none, adsorption * free, none, none, none],
-            [
-                decay_doc * decay_p,
-                decay_m,
-                desorbed,
-                none,
-                none + dead_to_doc * death,
-                turnover_p,
-                turnover_m,
-            ],
-            [none, none, none, efficiency * uptake, none, none, none],
-            [none, none, none, none, making_p, none, none],
-            [none, none, none, none, making_m, none, none],
-        ]
+    flow = transfers(
+        len(POOLS),
+        {
+            (MINERAL, PARTICULATE): (1.0 - values["decay_doc"]) * decay_p,
+            (DISSOLVED, PARTICULATE): values["decay_doc"] * decay_p,
+            (DISSOLVED, MINERAL): decay_m,
+            (DISSOLVED, EXCHANGING): desorbed,
+            (EXCHANGING, DISSOLVED): adsorption * free,
+            (MICROBES, DISSOLVED): efficiency * uptake,
+            (PARTICULATE, MICROBES): (1.0 - values["death_doc"]) * death,
+            (DISSOLVED, MICROBES): values["death_doc"] * death,
+            (ENZYME_P, MICROBES): values["enzyme_poc"] * values["maintenance"],
+            (ENZYME_M, MICROBES): values["enzyme_moc"] * values["maintenance"],
+            (DISSOLVED, ENZYME_P): values["enzyme_turnover_poc"],
+            (DISSOLVED, ENZYME_M): values["enzyme_turnover_moc"],
+        },
     )
-    respired = jnp.stack([none, none, none, (1.0 - efficiency) * uptake, none, none, none], axis=1)
+    respired = jnp.zeros_like(content).at[:, DISSOLVED].set((1.0 - efficiency) * uptake)
     down, up = _transport(values, grid)
     return Fluxes(
         inputs=_inputs(values, forcing),
-        flow=pace[:, None, None] * jnp.moveaxis(flow, -1, 0),
+        flow=pace[:, None, None] * flow,
         respiration=pace[:, None] * respired,
         down=down,
         up=up,

@@ -30,10 +30,11 @@ from subsoil.constants import DAYS_PER_YEAR
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
 from subsoil.models.microbes import density, settle, sorption_sites
-from subsoil.models.model import Fluxes, Values, spread_inputs
+from subsoil.models.model import Fluxes, Values, spread_inputs, transfers
 from subsoil.models.responses import arrhenius
 from subsoil.models.transport import exchange
 
+PARTICULATE, DISSOLVED, AGGREGATES, MICROBES, MINERAL = POOLS = range(5)
 GRAMS_PER_KG = 1e3
 
 LEAST_WATER, LEAST_FINES = 1e-6, 0.01
@@ -50,9 +51,13 @@ def equations(
 
     Reads temperature, saturation, clay, sand, bulk density, pH and inputs. A CUE outside 0-1 counts as its
     bound, less than 1 % of clay and silt as 1 %.
+
+    >>> from subsoil.models.catalogue import MODELS
+    >>> MODELS["millennial"].pools
+    ('POM', 'LMWC', 'AGG', 'MIC', 'MAOM')
     """
     amount = density(carbon, grid) * GRAMS_PER_KG * values["reference_depth"]
-    dissolved, microbes, mineral = amount[:, 1], amount[:, 3], amount[:, 4]
+    dissolved, microbes, mineral = (amount[:, pool] for pool in (DISSOLVED, MICROBES, MINERAL))
     wet, breathing = _water(values, forcing)
     capacity = _capacity(values, forcing)
 
@@ -68,25 +73,31 @@ def equations(
 
     death = values["death"] * microbes
     breakup = values["breakup"] * wet
-    none = jnp.zeros(len(grid))
-    flow = jnp.array(
-        [  # from P, L, A, B, M to
-            [none, none, values["breakup_pom"] * breakup, none, none],
-            [depolymerised, none, none, (1.0 - values["death_maom"]) * death, desorbed],
-            [values["aggregation_pom"] * wet, none, none, none, values["aggregation_maom"] * wet],
-            [none, uptake * microbes, none, none, none],
-            [none, sorbed, (1.0 - values["breakup_pom"]) * breakup, values["death_maom"] * death, none],
-        ]
+    into_mineral, of_pom = values["death_maom"], values["breakup_pom"]
+    flow = transfers(
+        len(POOLS),
+        {
+            (DISSOLVED, PARTICULATE): depolymerised,
+            (AGGREGATES, PARTICULATE): values["aggregation_pom"] * wet,
+            (MICROBES, DISSOLVED): uptake * microbes,
+            (MINERAL, DISSOLVED): sorbed,
+            (PARTICULATE, AGGREGATES): of_pom * breakup,
+            (MINERAL, AGGREGATES): (1.0 - of_pom) * breakup,
+            (DISSOLVED, MICROBES): (1.0 - into_mineral) * death,
+            (MINERAL, MICROBES): into_mineral * death,
+            (DISSOLVED, MINERAL): desorbed,
+            (AGGREGATES, MINERAL): values["aggregation_maom"] * wet,
+        },
     )
     respired = (1.0 - efficiency) * uptake * dissolved
     down, up = _transport(values, grid)
     return Fluxes(
         inputs=_inputs(values, forcing),
-        flow=DAYS_PER_YEAR * jnp.moveaxis(flow, -1, 0),
-        respiration=DAYS_PER_YEAR * jnp.stack([none, none, none, respired, none], axis=1),
+        flow=DAYS_PER_YEAR * flow,
+        respiration=DAYS_PER_YEAR * jnp.zeros_like(amount).at[:, MICROBES].set(respired),
         down=down,
         up=up,
-        leaching=DAYS_PER_YEAR * jnp.stack([none, values["leaching"] * wet, none, none, none], axis=1),
+        leaching=DAYS_PER_YEAR * jnp.zeros_like(amount).at[:, DISSOLVED].set(values["leaching"] * wet),
     )
 
 

@@ -24,17 +24,21 @@ carried: ``mimics_cn`` is the carbon of that model where nitrogen does not limit
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from subsoil.constants import DAYS_PER_YEAR
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
 from subsoil.models.microbes import density, settle
-from subsoil.models.model import Fluxes, Values, spread_inputs
+from subsoil.models.model import Fluxes, Values, spread_inputs, transfers
 from subsoil.models.transport import exchange
 
 HOURS_PER_YEAR = 24.0 * DAYS_PER_YEAR
-SUBSTRATES = ("metabolic", "structural", "available")
+METABOLIC, STRUCTURAL, MICROBES_R, MICROBES_K, PROTECTED, RECALCITRANT, AVAILABLE = POOLS = range(7)
+GUILDS, SUBSTRATES = ("r", "k"), ("metabolic", "structural", "available")
+EATEN = np.array([METABOLIC, STRUCTURAL, AVAILABLE])
+"""Pool of each substrate."""
 
 SLOWEST, FASTEST, PRODUCTION = 0.6, 1.3, 0.1
 """Bounds of the effect of production on turnover, and the production (kg m-2 yr-1) where it is 1."""
@@ -55,44 +59,42 @@ def equations(
     """Fluxes (1/yr) at ``carbon``, kg m-2 a layer; the equations stand above.
 
     Reads temperature, clay, lignin to nitrogen and inputs. The metabolic share counts as at least 0.
+
+    >>> from subsoil.models.catalogue import MODELS
+    >>> MODELS["mimics"].pools
+    ('LITm', 'LITs', 'MICr', 'MICk', 'SOMp', 'SOMc', 'SOMa')
     """
     amount = density(carbon, grid)
-    metabolic, structural, r, k, _, recalcitrant, available = amount.T
-    substrate = {"metabolic": metabolic, "structural": structural, "available": available}
-    eaten_r, eaten_k = (
-        {name: _attack(values, forcing, f"{guild}_{name}", microbes, substrate[name]) for name in SUBSTRATES}
-        for guild, microbes in (("r", r), ("k", k))
+    microbes = amount[:, MICROBES_R : MICROBES_K + 1].T
+    vmax, half = _kinetics(values, forcing)
+    taken = _attack(values, vmax, half, microbes[:, None], amount[:, EATEN].T)
+    gain = _table(values, "cue") * taken
+    slower = jnp.array([values[f"oxidation_{guild}"] for guild in GUILDS])[:, None]
+    on_structural = SUBSTRATES.index("structural")
+    oxidised = _attack(
+        values, vmax[:, on_structural], slower * half[:, on_structural], microbes, amount[:, RECALCITRANT]
     )
-    oxidised = sum(
-        _attack(values, forcing, f"{guild}_structural", microbes, recalcitrant, values[f"oxidation_{guild}"])
-        for guild, microbes in (("r", r), ("k", k))
-    )
-    desorbed = values["desorption"] * jnp.exp(values["desorption_clay"] * forcing.clay)
-    death_r, fate_r = _death(values, forcing, "r", r)
-    death_k, fate_k = _death(values, forcing, "k", k)
-
-    gain_r = [values[f"cue_r_{name}"] * eaten_r[name] for name in SUBSTRATES]
-    gain_k = [values[f"cue_k_{name}"] * eaten_k[name] for name in SUBSTRATES]
-    taken = [eaten_r[name] + eaten_k[name] for name in SUBSTRATES]
-    lost = [eaten - up_r - up_k for eaten, up_r, up_k in zip(taken, gain_r, gain_k, strict=True)]
-    none = jnp.zeros(len(grid))
-    flow = jnp.array(
-        [  # from metabolic and structural litter, r, K, protected, recalcitrant, available carbon to
-            [none] * 7,
-            [none] * 7,
-            [gain_r[0], gain_r[1], none, none, none, none, gain_r[2]],
-            [gain_k[0], gain_k[1], none, none, none, none, gain_k[2]],
-            [none, none, death_r * fate_r[0], death_k * fate_k[0], none, none, none],
-            [none, none, death_r * fate_r[1], death_k * fate_k[1], none, none, none],
-            [none, none, death_r * fate_r[2], death_k * fate_k[2], desorbed, oxidised, none],
-        ]
-    )
-    respired = jnp.stack([lost[0], lost[1], none, none, none, none, lost[2]], axis=1)
+    death, fate = _death(values, forcing, microbes)
+    fed = {
+        (to, pool): gain[guild, food]
+        for guild, to in enumerate((MICROBES_R, MICROBES_K))
+        for food, pool in enumerate(EATEN)
+    }
+    dead = {
+        (pool, of): fate[guild, place] * death[guild]
+        for guild, of in enumerate((MICROBES_R, MICROBES_K))
+        for place, pool in enumerate((PROTECTED, RECALCITRANT, AVAILABLE))
+    }
+    freed = {
+        (AVAILABLE, PROTECTED): values["desorption"] * jnp.exp(values["desorption_clay"] * forcing.clay),
+        (AVAILABLE, RECALCITRANT): oxidised.sum(axis=0),
+    }
+    respired = jnp.zeros_like(amount).at[:, EATEN].set((taken - gain).sum(axis=0).T)
     down, up = exchange(grid, values["diffusivity"])
     everywhere = jnp.ones_like(amount)
     return Fluxes(
         inputs=_inputs(values, forcing),
-        flow=HOURS_PER_YEAR * jnp.moveaxis(flow, -1, 0),
+        flow=HOURS_PER_YEAR * transfers(len(POOLS), fed | dead | freed),
         respiration=HOURS_PER_YEAR * respired,
         down=down * everywhere,
         up=up * everywhere,
@@ -105,38 +107,41 @@ def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Arra
     return settle(equations, values, forcing, grid, RESIDENCE, ROUNDS)
 
 
-def _attack(
-    values: Values,
-    forcing: Forcing,
-    step: str,
-    microbes: Float[Array, " layer"],
-    substrate: Float[Array, " layer"],
-    hindrance: float = 1.0,
-) -> Float[Array, " layer"]:
-    """V M / (hindrance K + m M + c C), 1/hour."""
-    t, name = forcing.temperature, step.split("_")[1]
-    vmax = values["vmax"] * jnp.exp(values[f"vmax_slope_{step}"] * t + values["vmax_log"])
-    half = values["half"] * jnp.exp(values[f"half_slope_{name}"] * t + values["half_log"])
-    half = hindrance * half / values[f"half_{step}"]
-    if name == "available":
-        half = half / _texture(values, forcing)
+def _attack(values: Values, vmax: Array, half: Array, microbes: Array, substrate: Array) -> Array:
+    """V M / (K + m M + c C), 1/hour."""
     crowd = values["microbes_saturate"] * microbes + values["substrate_saturates"] * substrate
-    return vmax * values[f"vmax_{step}"] * microbes / (half + crowd)
+    return vmax * microbes / (half + crowd)
 
 
-def _texture(values: Values, forcing: Forcing) -> Float[Array, " layer"]:
+def _kinetics(
+    values: Values, forcing: Forcing
+) -> tuple[Float[Array, "guild substrate layer"], Float[Array, "guild substrate layer"]]:
+    """V, 1/hour, and K, mg cm-3."""
+    vmax = jnp.exp(_table(values, "vmax_slope") * forcing.temperature + values["vmax_log"])
+    slope = jnp.array([values[f"half_slope_{name}"] for name in SUBSTRATES])[:, None]
+    half = jnp.exp(slope * forcing.temperature + values["half_log"]) / _table(values, "half")
     root = jnp.sqrt(jnp.maximum(forcing.clay, LEAST_CLAY))
-    return values["texture"] * jnp.exp(values["texture_clay"] * root)
+    texture = values["texture"] * jnp.exp(values["texture_clay"] * root)
+    by_texture = jnp.stack([texture if name == "available" else jnp.ones_like(root) for name in SUBSTRATES])
+    return values["vmax"] * _table(values, "vmax") * vmax, values["half"] * half / by_texture
+
+
+def _table(values: Values, name: str) -> Float[Array, "guild substrate 1"]:
+    return jnp.array([[values[f"{name}_{guild}_{food}"] for food in SUBSTRATES] for guild in GUILDS])[
+        ..., None
+    ]
 
 
 def _death(
-    values: Values, forcing: Forcing, guild: str, microbes: Float[Array, " layer"]
-) -> tuple[Float[Array, " layer"], list[Float[Array, " layer"]]]:
+    values: Values, forcing: Forcing, microbes: Float[Array, "guild layer"]
+) -> tuple[Float[Array, "guild layer"], Float[Array, "guild fate layer"]]:
     """Rate of death, 1/hour, and the shares that become protected, recalcitrant and available carbon."""
     metabolic = _metabolic(values, forcing)
 
     def exponential(name: str, driver: str, amount: Array) -> Array:
-        return values[f"{name}_{guild}"] * jnp.exp(values[f"{name}_{guild}_{driver}"] * amount)
+        scale = jnp.array([values[f"{name}_{guild}"] for guild in GUILDS])[:, None]
+        slope = jnp.array([values[f"{name}_{guild}_{driver}"] for guild in GUILDS])[:, None]
+        return scale * jnp.exp(slope * amount)
 
     production = jnp.clip((forcing.litter + forcing.roots) / PRODUCTION, SLOWEST**2, FASTEST**2)
     lively = jnp.sqrt(production) * values["turnover"]
@@ -144,7 +149,7 @@ def _death(
     protected = exponential("protected", "clay", forcing.clay)
     recalcitrant = exponential("recalcitrant", "metabolic", metabolic) * jnp.ones_like(protected)
     rate = exponential("death", "metabolic", metabolic) * lively * crowding
-    return rate, [protected, recalcitrant, 1.0 - protected - recalcitrant]
+    return rate, jnp.stack([protected, recalcitrant, 1.0 - protected - recalcitrant], axis=1)
 
 
 def _metabolic(values: Values, forcing: Forcing) -> Float[Array, ""]:

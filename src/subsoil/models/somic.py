@@ -24,10 +24,11 @@ from jaxtyping import Array, Float
 from subsoil.depth import DepthGrid
 from subsoil.forcing import Forcing
 from subsoil.models.microbes import density, settle
-from subsoil.models.model import Fluxes, Values, spread_inputs
+from subsoil.models.model import Fluxes, Values, spread_inputs, transfers
 from subsoil.models.responses import daily_century_temperature
 from subsoil.models.transport import exchange
 
+SOLUBLE, INSOLUBLE, DISSOLVED, MICROBES, MINERAL = POOLS = range(5)
 MONTHS_PER_YEAR = 12.0
 TONNES_PER_HECTARE = 10.0
 """t ha-1 in 1 kg m-2."""
@@ -44,30 +45,34 @@ def equations(
 
     Reads temperature, saturation, clay, cover and inputs. A CUE outside 0-1 counts as its bound, and sorption
     stops where the line in clay turns negative.
+
+    >>> from subsoil.models.catalogue import MODELS
+    >>> MODELS["somic"].pools
+    ('SPM', 'IPM', 'DOC', 'MB', 'MAC')
     """
     amount = density(carbon, grid) * TONNES_PER_HECTARE * values["reference_depth"]
-    microbes = amount[:, 3]
+    microbes = amount[:, MICROBES]
     pace = _climate(values, forcing) * values["microbial_pace"] * microbes / (values["half"] + microbes)
     uptake = values["uptake"] * pace
     clay = jnp.maximum(0.0, 1.0 + values["sorption_clay"] * (100.0 * forcing.clay - MEAN_CLAY))
     efficiency = jnp.clip(values["cue"] - values["cue_slope"] * (forcing.temperature - 15.0), 0.0, 1.0)
 
-    none = jnp.zeros(len(grid))
-    dissolution, depolymerisation = values["dissolution"] * pace, values["depolymerisation"] * pace
-    flow = jnp.array(
-        [  # from S, N, D, B, M to
-            [none] * 5,
-            [none] * 5,
-            [dissolution, depolymerisation, none, values["death"] * pace, values["desorption"] * pace],
-            [none, none, efficiency * uptake, none, none],
-            [none, none, values["sorption"] * clay * pace, none, none],
-        ]
+    flow = transfers(
+        len(POOLS),
+        {
+            (DISSOLVED, SOLUBLE): values["dissolution"] * pace,
+            (DISSOLVED, INSOLUBLE): values["depolymerisation"] * pace,
+            (MICROBES, DISSOLVED): efficiency * uptake,
+            (MINERAL, DISSOLVED): values["sorption"] * clay * pace,
+            (DISSOLVED, MICROBES): values["death"] * pace,
+            (DISSOLVED, MINERAL): values["desorption"] * pace,
+        },
     )
-    respired = jnp.stack([none, none, (1.0 - efficiency) * uptake, none, none], axis=1)
+    respired = jnp.zeros_like(amount).at[:, DISSOLVED].set((1.0 - efficiency) * uptake)
     down, up = _transport(values, grid)
     return Fluxes(
         inputs=_inputs(values, forcing),
-        flow=MONTHS_PER_YEAR * jnp.moveaxis(flow, -1, 0),
+        flow=MONTHS_PER_YEAR * flow,
         respiration=MONTHS_PER_YEAR * respired,
         down=down,
         up=up,
