@@ -1,7 +1,7 @@
 /* XLA calls the kernel through these handlers (typed foreign-function interface, c_api.h of jaxlib).
 
-   kernel.py compiles this file against the headers of the jaxlib in use and hands over the kernel's functions with
-   subsoil_bind. Shapes are checked in blocks.py; here only what would read outside a buffer is refused. */
+   kernel.py compiles this file against the headers of the jaxlib in use and hands over the kernel's functions
+   with subsoil_bind. Shapes are checked in blocks.py; here what would read outside a buffer is refused. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -32,8 +32,13 @@ static XLA_FFI_Error *fail(const XLA_FFI_CallFrame *frame, XLA_FFI_Error_Code co
   return frame->api->XLA_FFI_Error_Create(&args);
 }
 
+static XLA_FFI_Error *wrong(const XLA_FFI_CallFrame *frame, const char *message) {
+  return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, message);
+}
+
 static XLA_FFI_Error *ended(const XLA_FFI_CallFrame *frame, int failed) {
-  return failed ? fail(frame, XLA_FFI_Error_Code_RESOURCE_EXHAUSTED, "the subsoil kernel found no memory") : NULL;
+  if (!failed) return NULL;
+  return fail(frame, XLA_FFI_Error_Code_RESOURCE_EXHAUSTED, "the subsoil kernel found no memory");
 }
 
 /* XLA asks once for the version of the interface this was compiled with. */
@@ -72,7 +77,8 @@ static int fits(const XLA_FFI_CallFrame *frame, int arguments, int results, cons
 static int resolvent_fits(const XLA_FFI_CallFrame *frame, int arguments, int results) {
   static const int ranks[] = {3, 4, 3, 3, 2, 4, 4, 4};
   if (!fits(frame, arguments, results, ranks)) return 0;
-  const i64 *d = argument(frame, 1)->dims, *start = argument(frame, 3)->dims, *project = argument(frame, 5)->dims;
+  const i64 *d = argument(frame, 1)->dims, *start = argument(frame, 3)->dims;
+  const i64 *project = argument(frame, 5)->dims;
   return d[2] == d[3] && start[0] == d[0] && start[1] == d[1] && start[2] == d[2] &&
          argument(frame, 4)->dims[0] == 2 && project[0] == d[0] && project[2] == d[1] && project[3] == d[2];
 }
@@ -80,10 +86,10 @@ static int resolvent_fits(const XLA_FFI_CallFrame *frame, int arguments, int res
 static XLA_FFI_Error *run_solve(XLA_FFI_CallFrame *frame, int transposed) {
   static const int ranks[] = {3, 4, 3, 4};
   if (asked_for_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
-  if (!fits(frame, 4, 1, ranks)) return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, "solve: wrong arrays");
+  if (!fits(frame, 4, 1, ranks)) return wrong(frame, "solve: wrong arrays");
   const i64 *d = argument(frame, 1)->dims, *rhs = argument(frame, 3)->dims;
   if (d[2] != d[3] || rhs[0] != d[0] || rhs[2] != d[1] || rhs[3] != d[2]) {
-    return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, "solve: wrong shapes");
+    return wrong(frame, "solve: wrong shapes");
   }
   return ended(frame, solve(d[0], d[1], d[2], rhs[1], transposed, in(frame, 0), in(frame, 1), in(frame, 2),
                             in(frame, 3), out(frame, 0)));
@@ -94,23 +100,19 @@ XLA_FFI_Error *subsoil_ffi_solve_transposed(XLA_FFI_CallFrame *frame) { return r
 
 XLA_FFI_Error *subsoil_ffi_resolvent(XLA_FFI_CallFrame *frame) {
   if (asked_for_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
-  if (!resolvent_fits(frame, 6, 2)) {
-    return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, "resolvent: wrong arrays");
-  }
+  if (!resolvent_fits(frame, 6, 2)) return wrong(frame, "resolvent: wrong arrays");
   const i64 *d = argument(frame, 1)->dims;
-  return ended(frame, resolvent(d[0], d[1], d[2], argument(frame, 5)->dims[1], argument(frame, 4)->dims[1],
-                                in(frame, 0), in(frame, 1), in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5),
-                                out(frame, 0), out(frame, 1)));
+  const i64 groups = argument(frame, 5)->dims[1], nodes = argument(frame, 4)->dims[1];
+  return ended(frame, resolvent(d[0], d[1], d[2], groups, nodes, in(frame, 0), in(frame, 1), in(frame, 2),
+                                in(frame, 3), in(frame, 4), in(frame, 5), out(frame, 0), out(frame, 1)));
 }
 
 XLA_FFI_Error *subsoil_ffi_resolvent_adjoint(XLA_FFI_CallFrame *frame) {
   if (asked_for_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
-  if (!resolvent_fits(frame, 8, 5)) {
-    return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, "resolvent_adjoint: wrong arrays");
-  }
+  if (!resolvent_fits(frame, 8, 5)) return wrong(frame, "resolvent_adjoint: wrong arrays");
   const i64 *d = argument(frame, 1)->dims;
-  return ended(frame, adjoint(d[0], d[1], d[2], argument(frame, 5)->dims[1], argument(frame, 4)->dims[1],
-                              in(frame, 0), in(frame, 1), in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5),
-                              in(frame, 6), in(frame, 7), out(frame, 0), out(frame, 1), out(frame, 2),
-                              out(frame, 3), out(frame, 4)));
+  const i64 groups = argument(frame, 5)->dims[1], nodes = argument(frame, 4)->dims[1];
+  return ended(frame, adjoint(d[0], d[1], d[2], groups, nodes, in(frame, 0), in(frame, 1), in(frame, 2),
+                              in(frame, 3), in(frame, 4), in(frame, 5), in(frame, 6), in(frame, 7),
+                              out(frame, 0), out(frame, 1), out(frame, 2), out(frame, 3), out(frame, 4)));
 }

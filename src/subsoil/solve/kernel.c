@@ -2,7 +2,7 @@
 
    The algebra and its symbols are those of blocks.py: A has diagonal blocks D_l [to, from] and, beside them,
    diagonal matrices kept as vectors lower_l, upper_l. Everything here works on M = z - A, whose pivots are
-   S_l = z - D_l - lower_l S_{l-1}^-1 upper_{l-1}; a plain solve is z = 0 with real numbers and the sign turned.
+   S_l = z - D_l - lower_l S_{l-1}^-1 upper_{l-1}; a plain solve has z = 0, real numbers and the sign turned.
 
    Arrays are contiguous doubles, the batch first:
      lower, upper, start [batch, layer, pool]      diagonal [batch, layer, pool, pool]
@@ -44,7 +44,7 @@ typedef int64_t mask __attribute__((vector_size(8 * LANES)));
 /* One thread is used below this many multiplications: starting another costs more. */
 #define WORK_FOR_THREADS 2e6
 
-/* ---- numbers: one vector if real, two (real, imaginary) if complex; `parts` is a constant everywhere ---- */
+/* ---- numbers: one vector if real, two (real, imaginary) if complex; `parts` is 1 or 2, a constant ---- */
 
 INLINE void multiply(vec *r, const vec *a, const vec *b, const int parts) {
   if (parts == 1) {
@@ -125,11 +125,13 @@ INLINE void transpose(vec *row) {
 #endif
 }
 
-/* Columns of `count` numbers, `stride` apart, into lanes. Of the last group only `columns` exist: the other lanes
-   repeat the last of them. */
+/* Columns of `count` numbers, `stride` apart, into lanes. Of the last group only `columns` exist: the other
+   lanes repeat the last of them. */
 NOINLINE void load(vec *lanes, const double *source, i64 count, i64 stride, int columns) {
   const double *from[LANES];
-  for (int lane = 0; lane < LANES; lane++) from[lane] = source + stride * (lane < columns ? lane : columns - 1);
+  for (int lane = 0; lane < LANES; lane++) {
+    from[lane] = source + stride * (lane < columns ? lane : columns - 1);
+  }
   i64 e = 0;
   for (; e + LANES <= count; e += LANES) {
     vec row[LANES];
@@ -174,7 +176,8 @@ INLINE void take_out(vec *f, vec *row, const int k, const int parts) {
   }
 }
 
-INLINE void subtract_row(vec *restrict row, const vec *f, const vec *restrict other, const int P, const int parts) {
+INLINE void subtract_row(vec *restrict row, const vec *f, const vec *restrict other, const int P,
+                         const int parts) {
 #pragma GCC unroll 16
   for (int j = 0; j < P; j++) subtract_product(row + j * parts, f, other + j * parts, parts);
 }
@@ -225,8 +228,8 @@ INLINE void invert(vec *restrict s, vec *restrict a, vec *restrict b, const int 
 }
 
 /* total += inverse y, or its transpose times y. */
-INLINE void apply(vec *restrict total, const vec *restrict inverse, const vec *restrict y, const int transposed,
-                  const int P, const int parts) {
+INLINE void apply(vec *restrict total, const vec *restrict inverse, const vec *restrict y,
+                  const int transposed, const int P, const int parts) {
   for (int j = 0; j < P; j++) {
 #pragma GCC unroll 16
     for (int i = 0; i < P; i++) {
@@ -237,8 +240,9 @@ INLINE void apply(vec *restrict total, const vec *restrict inverse, const vec *r
 }
 
 /* S_l = z - D_l - lower_l S_{l-1}^-1 upper_{l-1}, where `before` is the inverse of the layer above. */
-INLINE void pivot(vec *restrict s, const vec *restrict before, const vec *restrict diagonal, const vec *restrict into,
-                  const vec *restrict from, const double *node, const int first, const int P, const int parts) {
+INLINE void pivot(vec *restrict s, const vec *restrict before, const vec *restrict diagonal,
+                  const vec *restrict into, const vec *restrict from, const double *node, const int first,
+                  const int P, const int parts) {
   for (int i = 0; i < P; i++) {
     vec *own = s + i * P * parts;
     const vec *d = diagonal + i * P;
@@ -267,10 +271,10 @@ typedef struct {
   vec *rows;     /* two rows of scratch for pool counts that are no constant */
 } Column;
 
-/* Solves M x = rhs, or M^T x = rhs, for each tracer in place in x [tracer, layer, pool, part]. With `eliminate` the
-   inverses of the pivots are made on the way down, else those of an earlier call serve. */
-INLINE void solve_column(const Column *c, vec *x, const double *node, const int eliminate, const int transposed,
-                         const int P, const int parts) {
+/* Solves M x = rhs, or M^T x = rhs, for each tracer in place in x [tracer, layer, pool, part]. The inverses of
+   the pivots are made on the way down with `eliminate`, else those of an earlier call serve. */
+INLINE void solve_column(const Column *c, vec *x, const double *node, const int eliminate,
+                         const int transposed, const int P, const int parts) {
   const i64 L = c->layers, state = L * P * parts;
   const int block = P * P * parts, width = P * parts;
   vec y_here[2 * MOST_POOLS_INLINE], total_here[2 * MOST_POOLS_INLINE];
@@ -278,8 +282,8 @@ INLINE void solve_column(const Column *c, vec *x, const double *node, const int 
   vec *y = fits ? y_here : c->rows, *total = fits ? total_here : c->rows + width;
   for (i64 l = 0; l < L; l++) {
     vec *s = c->inverses + l * block;
-    const vec *before = s - block; /* of the layer above; not read at the first */
-    const vec *into = c->lower + l * P, *from = c->upper + (l - 1) * P;
+    const vec *before = l > 0 ? s - block : s; /* of the layer above; these three are not read at the first */
+    const vec *into = c->lower + l * P, *from = l > 0 ? c->upper + (l - 1) * P : c->upper;
     if (eliminate) {
       pivot(s, before, c->diagonal + l * P * P, into, from, node, l == 0, P, parts);
       invert(s, y, total, P, parts);
@@ -320,12 +324,12 @@ INLINE void solve_column(const Column *c, vec *x, const double *node, const int 
 }
 
 /* One compiled form for each pool count up to MOST_POOLS_INLINE, one for all others. */
-#define FORMS(P)                                                                                              \
-  NOINLINE void real_##P(const Column *c, vec *x, const double *node, int eliminate, int transposed) {          \
-    solve_column(c, x, node, eliminate, transposed, P, 1);                                                     \
-  }                                                                                                            \
-  NOINLINE void complex_##P(const Column *c, vec *x, const double *node, int eliminate, int transposed) {       \
-    solve_column(c, x, node, eliminate, transposed, P, 2);                                                     \
+#define FORMS(P)                                                                                         \
+  NOINLINE void real_##P(const Column *c, vec *x, const double *node, int eliminate, int transposed) {    \
+    solve_column(c, x, node, eliminate, transposed, P, 1);                                                \
+  }                                                                                                       \
+  NOINLINE void complex_##P(const Column *c, vec *x, const double *node, int eliminate, int transposed) { \
+    solve_column(c, x, node, eliminate, transposed, P, 2);                                                \
   }
 FORMS(1) FORMS(2) FORMS(3) FORMS(4) FORMS(5) FORMS(6) FORMS(7) FORMS(8) FORMS(9) FORMS(10) FORMS(11) FORMS(12)
 
@@ -441,7 +445,7 @@ static i64 adjoint_room(const Task *t) {
   return resolvent_room(t) + 2 * state + state * (t->pools + 3) + each * t->pools;
 }
 
-/* Cotangents of what the resolvent reads. With M^T w = sum_g project_g conj(cotangent_g) the change of the loss is
+/* Cotangents of what the resolvent reads. With M^T w = sum_g project_g conj(cotangent_g) the loss changes by
    Re(w . (dA x + dstart)) + Re(conj(cotangent_g) dproject_g . x), summed over nodes. */
 static void adjoint_group(const Task *t, vec *memory, i64 first, int columns) {
   Room room = {memory};
@@ -541,31 +545,35 @@ static int run(const Task *t, void (*group)(const Task *, vec *, i64, int), i64 
   return atomic_load(&q.failed);
 }
 
-static double column_work(i64 layers, i64 pools) { return (double)layers * (double)(pools * pools * (pools + 2)); }
+static double column_work(i64 layers, i64 pools) {
+  return (double)layers * (double)(pools * pools * (pools + 2));
+}
 
 int subsoil_solve(i64 batch, i64 layers, i64 pools, i64 tracers, int transposed, const double *lower,
                   const double *diagonal, const double *upper, const double *rhs, double *x) {
-  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = tracers, .transposed = transposed,
-                  .lower = lower, .diagonal = diagonal, .upper = upper, .start = rhs, .x = x};
+  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = tracers,
+                  .transposed = transposed, .lower = lower, .diagonal = diagonal, .upper = upper,
+                  .start = rhs, .x = x};
   return run(&t, solve_group, solve_room(&t), column_work(layers, pools));
 }
 
 int subsoil_resolvent(i64 batch, i64 layers, i64 pools, i64 groups, i64 nodes, const double *lower,
                       const double *diagonal, const double *upper, const double *start, const double *node,
                       const double *project, double *re, double *im) {
-  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups, .nodes = nodes,
-                  .lower = lower, .diagonal = diagonal, .upper = upper, .start = start, .node = node,
-                  .project = project, .out_re = re, .out_im = im};
+  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups,
+                  .nodes = nodes, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
+                  .node = node, .project = project, .out_re = re, .out_im = im};
   return run(&t, resolvent_group, resolvent_room(&t), 4.0 * (double)nodes * column_work(layers, pools));
 }
 
 int subsoil_resolvent_adjoint(i64 batch, i64 layers, i64 pools, i64 groups, i64 nodes, const double *lower,
-                              const double *diagonal, const double *upper, const double *start, const double *node,
-                              const double *project, const double *re, const double *im, double *to_lower,
-                              double *to_diagonal, double *to_upper, double *to_start, double *to_project) {
-  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups, .nodes = nodes,
-                  .lower = lower, .diagonal = diagonal, .upper = upper, .start = start, .node = node,
-                  .project = project, .re = re, .im = im, .to_lower = to_lower, .to_diagonal = to_diagonal,
+                              const double *diagonal, const double *upper, const double *start,
+                              const double *node, const double *project, const double *re, const double *im,
+                              double *to_lower, double *to_diagonal, double *to_upper, double *to_start,
+                              double *to_project) {
+  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups,
+                  .nodes = nodes, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
+                  .node = node, .project = project, .re = re, .im = im, .to_lower = to_lower, .to_diagonal = to_diagonal,
                   .to_upper = to_upper, .to_start = to_start, .to_project = to_project};
   return run(&t, adjoint_group, adjoint_room(&t), 5.0 * (double)nodes * column_work(layers, pools));
 }
@@ -606,7 +614,7 @@ int subsoil_fits_processor(void) {
 #ifdef SUBSOIL_MODULE
 #include <Python.h>
 
-/* An empty module, so that the library has a place in the package; its functions are reached through ctypes. */
+/* An empty module: it gives the library a place in the package; its functions are reached through ctypes. */
 PyMODINIT_FUNC PyInit__kernel(void) {
   static struct PyModuleDef module = {.m_base = PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_size = 0};
   return PyModule_Create(&module);
