@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsoil import __version__
+from subsoil import __version__, missing_extra
 from subsoil.errors import BadCall, SubsoilError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ First steps:
   subsoil template mine.xlsx      a form for your own profiles
   subsoil check mine.xlsx         what is wrong in it, row by row
   subsoil fractions mine.xlsx     its fractions of new carbon
+  subsoil models                  soil models, and what is known of each
+  subsoil run clm5 --mat 12 --map 900    one of them at a site: NetCDF and figure
 
 \b
 Exit codes:
@@ -55,6 +57,15 @@ Data = Annotated[
     typer.Option(
         "--data", metavar="DIR", help="Folder of published data; else SUBSOIL_DATA, cache, download."
     ),
+]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="One of `subsoil models`.")]
+Mat = Annotated[float | None, typer.Option(help="Mean annual temperature, degC.")]
+Map = Annotated[float | None, typer.Option(help="Mean annual precipitation, mm.")]
+Site = Annotated[
+    str, typer.Option(metavar="TEXT", help="What else is known, as 'clay=0.25,npp=0.5,biome=crops'.")
+]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter; may be repeated.")
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print plain CSV, as when the output is piped.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print every step on a line of its own.")]
@@ -205,6 +216,86 @@ def report(
 
 
 @app.command()
+def models(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Show the parameters of this one.")
+    ] = None,
+    as_csv: AsCsv = False,
+) -> None:
+    """Soil models: pools, layers, source; or the parameters of one."""
+    from subsoil import pipeline
+
+    plain = _plain(as_csv)
+    if name is None:
+        table = pipeline.list_models()
+        shown = table if plain else _counted_pools(table)
+        _print_table(shown, plain, f"Soil models; each carries {pipeline.TRACERS} in every layer")
+        return
+    table = pipeline.list_parameters(name)
+    shown = table if plain else table.assign(verified=table["verified"].map({True: "", False: "unverified"}))
+    _print_table(shown, plain, f"Parameters of {name}")
+
+
+@app.command("run")
+def run_model(
+    model: ModelName,
+    mat: Mat = None,
+    map: Map = None,
+    site: Site = "",
+    forcing: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.nc", help="Columns from NetCDF instead: docs/models.md.", exists=True),
+    ] = None,
+    changes: Changes = None,
+    years: Annotated[str, typer.Option(help="Labelling times, with commas.")] = "1,10,50,100,1000",
+    year: Annotated[float, typer.Option(help="Year of sampling, for isotopes.")] = 2019.0,
+    latitude: Annotated[float, typer.Option(help="Degrees north: whose 14C of the air counts.")] = 45.0,
+    zone: Annotated[str | None, typer.Option(help="Zone of 14C instead, such as NH1.")] = None,
+    c4: Annotated[float, typer.Option(help="Share of the carbon that C4 plants bring, 0 to 1.")] = 0.0,
+    ci_ca: Annotated[float, typer.Option(help="CO2 inside over outside the leaves of C3 plants.")] = 0.7,
+    co2_effect: Annotated[bool, typer.Option("--co2-effect", help="C3 plants discriminate by CO2.")] = False,
+    forecast: Annotated[
+        bool, typer.Option("--forecast", help="14C of the air after 2019.4 from a forecast.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results [default: out/MODEL].")] = None,
+    data: Data = None,
+) -> None:
+    """Run a soil model: stock, new carbon, 14C, 13C and age by depth.
+
+    Writes NetCDF and a figure.
+    """
+    known, changed, times = _site(mat, map, site), _changes(changes), _numbers("--years", years)
+    from subsoil import pipeline
+
+    with Progress(False) as progress:
+        for path in pipeline.run_model(
+            model, out or Path("out") / model, known, changed, forcing, progress,
+            years=times, year=year, latitude=latitude, zone=zone, data=data, forecast=forecast,
+            plants={"c4_share": c4, "ci_ca": ci_ca, "co2_effect": co2_effect},
+        ):  # fmt: skip
+            print(path)
+
+
+@app.command()
+def label(
+    model: ModelName,
+    mat: Mat = None,
+    map: Map = None,
+    site: Site = "",
+    changes: Changes = None,
+    years: Annotated[str, typer.Option(help="Years since the label was switched on.")] = "10,50,100",
+    as_csv: AsCsv = False,
+) -> None:
+    """Label the input of a soil model: share of new carbon by layer."""
+    known, changed, times = _site(mat, map, site), _changes(changes), _numbers("--years", years)
+    from subsoil import pipeline
+
+    (table, error), plain = pipeline.label_model(model, times, known, changed), _plain(as_csv)
+    _say(f"Error of f_new: below {max(error, 1e-12):.1e}")
+    _print_table(table if plain else _by_year(table), plain, f"{model}: share of carbon younger than")
+
+
+@app.command()
 def doctor(as_csv: AsCsv = False) -> None:
     """What is missing on this machine, and what to do."""
     import pandas as pd
@@ -268,6 +359,46 @@ def _numbers(option: str, text: str) -> list[float]:
     return values
 
 
+def _pairs(option: str, text: str) -> dict[str, str]:
+    """Names and values from 'clay=0.25, npp=0.5'."""
+    pairs: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not (name and equals and value):
+            raise BadCall(f"{option} expects name=value with commas between, such as clay=0.25; got {part!r}")
+        if name in pairs:
+            raise BadCall(f"{option} gives {name} twice")
+        pairs[name] = value
+    return pairs
+
+
+def _site(mat: float | None, map_mm: float | None, text: str) -> dict[str, Any]:
+    """What is known of a site: numbers where they are, words such as a biome, None for 'none'."""
+    known: dict[str, Any] = {}
+    for name, value in _pairs("--site", text).items():
+        try:
+            known[name] = None if value == "none" else float(value)
+        except ValueError:
+            known[name] = value
+    for name, number in (("mat", mat), ("map", map_mm)):
+        if number is not None:
+            if name in known:
+                raise BadCall(f"--{name} and --site both give {name}")
+            known[name] = number
+    return known
+
+
+def _changes(pairs: list[str] | None) -> dict[str, float]:
+    """Parameters to change."""
+    changes = {}
+    for name, value in _pairs("--set", ",".join(pairs or ())).items():
+        try:
+            changes[name] = float(value)
+        except ValueError:
+            raise BadCall(f"--set expects a number, such as {name}=0.1; got {value!r}") from None
+    return changes
+
+
 def _plain(as_csv: bool) -> bool:
     """Whether the reader is a program rather than a person."""
     return as_csv or not sys.stdout.isatty()
@@ -319,6 +450,23 @@ def _layers(table: "DataFrame") -> "DataFrame":
     return DataFrame(columns)
 
 
+def _counted_pools(table: "DataFrame") -> "DataFrame":
+    """The columns of the models that fit a terminal."""
+    pools = table["pools"].str.count(";") + 1
+    linear = table["linear"].map({True: "yes", False: "no"})
+    unverified = table["unverified"].astype(str) + " of " + table["parameters"].astype(str)
+    columns = ["model", "title", "pools", "layers", "linear", "unverified", "reference"]
+    return table.assign(pools=pools, linear=linear, unverified=unverified)[columns]
+
+
+def _by_year(table: "DataFrame") -> "DataFrame":
+    """One row a layer, one column a labelling time."""
+    wide = table.pivot_table(index=["layer_top", "layer_bottom"], columns="labelling_years", values="f_new")
+    wide.columns = [f"{year:g} yr" for year in wide.columns]
+    cm = [f"{top:.3g}–{bottom:.3g}" for top, bottom in wide.index]
+    return wide.reset_index(drop=True).assign(cm=cm)[["cm", *wide.columns]]
+
+
 def _cell(value: object) -> str:
     if value is None or value != value:  # NaN is the only value unlike itself
         return ""
@@ -363,6 +511,9 @@ def run(arguments: Sequence[str]) -> int:
     except MemoryError:
         return _complain("out of memory; close other programs or use --quick", REFUSED)
     except Exception as error:  # the one edge where a defect becomes a line
+        absent = missing_extra(error) if isinstance(error, ModuleNotFoundError) else None
+        if absent is not None:
+            return _complain(absent, absent.exit_code)
         if os.environ.get("SUBSOIL_TRACEBACK"):
             raise
         what = f"{type(error).__name__}: {error}"

@@ -236,7 +236,9 @@ def run(
             dataset[name].attrs |= {"standard_name": row.standard_name} if row.standard_name else {}
             dataset[name].attrs |= {"comment": COMMENTS[name]} if name in COMMENTS else {}
     dataset["fNewSoilLevels"].attrs["ancillary_variables"] = "fNewSoilLevels_error"
-    dataset.attrs = _attributes(model) | air.attributes(zones) | {"sampling_year": year}
+    if air.entering14:
+        dataset["zone"] = ("column", np.array(zones, dtype=str), {"long_name": "whose 14C of the air counts"})
+    dataset.attrs = _attributes(model) | air.notes | {"sampling_year": year}
     return dataset if batch else dataset.isel(column=0)
 
 
@@ -258,7 +260,7 @@ class _Air(NamedTuple):
             for zone in zones:
                 air = atmosphere.radiocarbon(zone, data=data, forecast=forecast, download=False)
                 by_zone[zone] = entering14(air, year)
-                notes["atmosphere_14C"] = _sources(air)
+                notes[f"atmosphere_14C_{zone}"] = _sources(air)
         except MissingData as why:
             notes["c14_left_out"] = _left_out(why)
         try:
@@ -275,9 +277,6 @@ class _Air(NamedTuple):
         except MissingData as why:
             notes["c13_left_out"] = _left_out(why)
         return cls(by_zone, content, notes)
-
-    def attributes(self, zones: Sequence[str]) -> dict[str, str]:
-        return self.notes | ({"zone": ", ".join(dict.fromkeys(zones))} if self.entering14 else {})
 
 
 def _left_out(why: MissingData) -> str:

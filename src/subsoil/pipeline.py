@@ -1,11 +1,13 @@
 """The flows, each a function of a screen: start reading here.
 
 archive -> new carbon -> age models -> headline numbers, drivers, claims -> report
+model + forcing -> column at rest -> stock, new carbon, isotopes and ages by depth -> NetCDF, figure
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +24,9 @@ from subsoil.archive.readers import READERS, balesdent2018, read
 from subsoil.archive.release import RELEASES, version_of, write_release
 from subsoil.archive.schema import Archive
 from subsoil.archive.validate import validate
-from subsoil.errors import BadCall, ChecksumMismatch, MissingData
+from subsoil.constants import CM_PER_M
+from subsoil.errors import BadCall, ChecksumMismatch, MissingData, NotConverged
+from subsoil.models import catalogue
 from subsoil.newcarbon import new_carbon
 from subsoil.studies import Study, load
 
@@ -350,13 +354,166 @@ def _manifest(run: Run, archive: Archive, provenance: Mapping[str, Any], folder:
     }
 
 
+TRACERS = "label, age, 13C, 14C"
+"""What rides on the carbon of every model."""
+
+
+def list_models() -> pd.DataFrame:
+    """Every soil model of the catalogue, from its table of parameters; no equations are loaded."""
+    rows = []
+    for name, home in catalogue.homes().items():
+        table = catalogue._tables()[home]
+        own = table["models"][name]
+        row = {"model": name, "title": own["title"], "pools": "; ".join(table["pools"]), "tracers": TRACERS}
+        row |= {"layers": len(own["grid_cm"]) - 1, "deepest_cm": round(float(own["grid_cm"][-1]), 1)}
+        unverified = sum(not parameter.get("verified", True) for parameter in table["parameters"].values())
+        row |= {"linear": table.get("linear", True), "parameters": len(table["parameters"])}
+        rows.append(row | {"unverified": unverified, "reference": own["reference"]})
+    return pd.DataFrame(rows).sort_values("model", ignore_index=True)
+
+
+def list_parameters(name: str) -> pd.DataFrame:
+    """The parameters of one model: value, unit, bounds, whether the value was checked, where it comes from.
+
+    Raises `BadCall` for an unknown model, with names that are alike.
+    """
+    table = catalogue._tables()[catalogue.homes()[_known(name)]]
+    own = table["models"][name].get("values", {})
+    rows = [
+        {"parameter": key, "value": float(own.get(key, row["value"])), "unit": row["unit"]}
+        | {"lower": float(row["bounds"][0]), "upper": float(row["bounds"][1])}
+        | {"verified": row.get("verified", True), "meaning": row["meaning"], "reference": row["reference"]}
+        for key, row in table["parameters"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def label_model(
+    name: str, years: Sequence[float], site: Mapping[str, Any], changes: Mapping[str, float] | None = None
+) -> tuple[pd.DataFrame, float]:
+    """f_new of each layer (cm) of a model, ``years`` after the label was switched on; and its error.
+
+    ``site``: arguments of `subsoil.site_forcing` and `subsoil.seasonal`; ``changes``: of parameters.
+    """
+    from subsoil import columns
+
+    model = catalogue.model(_known(name))(**(changes or {}))
+    found = columns.label(model, _at_site(site, model.grid), years)
+    table = found.to_dataframe(name="f_new").reset_index()
+    table["layer_top"] = (table["layer_top"] * CM_PER_M).round(6)
+    table["layer_bottom"] = (table["layer_bottom"] * CM_PER_M).round(6)
+    if (table["outcome"] != "converged").any():
+        raise NotConverged(f"{name} found no steady state at this site: {table['outcome'].iloc[0]}")
+    return table[["layer_top", "layer_bottom", "labelling_years", "f_new"]], found.attrs["error"]
+
+
+def run_model(
+    name: str,
+    out: Path | str,
+    site: Mapping[str, Any],
+    changes: Mapping[str, float] | None = None,
+    forcing: Path | None = None,
+    progress: Progress = silent,
+    plants: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> tuple[Path, Path]:
+    """Run a model at a site, or at the columns of a file; returns the paths of NetCDF file and figure.
+
+    ``site``, ``changes`` as in `label_model`, ``forcing`` a file as in `subsoil.sites`, ``options`` those of
+    `subsoil.columns.run`. The folder ``out`` is written whole: column.nc, column.svg, column.png. Columns
+    that have no state are rows with their outcome; without any other, raises `NotConverged`.
+    """
+    from subsoil import columns
+    from subsoil.reporting import column as figure
+    from subsoil.signature import Plants
+
+    progress("read model and forcing", None)
+    options |= {"plants": Plants(**(plants or {}))}
+    model = catalogue.model(_known(name))(**(changes or {}))
+    if forcing is None:
+        progress("steady state, ages and isotopes", None)
+        dataset = columns.run(model, _at_site(site, model.grid), **options)
+    else:
+        from subsoil.sites import read_sites
+
+        sites = read_sites(forcing, model.grid, **_arguments(site)[0])
+        if sites.assumed:
+            progress(f"not in {forcing}, so at the default: {', '.join(sites.assumed)}", None)
+        latitude = np.where(
+            np.isnan(sites.latitude), options.pop("latitude", columns.LATITUDE), sites.latitude
+        )
+        progress(f"steady state, ages and isotopes of {len(sites.refused)} columns", None)
+        dataset = columns.run(
+            model, sites.forcing, batch=True, refused=sites.refused, latitude=latitude, **options
+        )
+        dataset = dataset.assign_coords({n: ("column", *place) for n, place in sites.places.items()})
+        dataset.attrs["assumed"] = ", ".join(sites.assumed) or "nothing"
+    outcome = np.atleast_1d(dataset["outcome"].values)
+    if not (outcome == "converged").any():
+        raise NotConverged(f"{name} found no steady state under this forcing: {outcome[0]}")
+    progress("draw the figure", None)
+    svg, png = figure.draw(dataset)
+    with atomic.folder(out) as folder:
+        atomic.write_bytes(folder / "column.nc", bytes(dataset.to_netcdf(engine="scipy")))
+        atomic.write_text(folder / "column.svg", svg)
+        atomic.write_bytes(folder / "column.png", png)
+    failed = np.flatnonzero(outcome != "converged")
+    if len(failed):
+        why = np.atleast_1d(dataset["reason"].values)[failed[0]] or outcome[failed[0]]
+        progress(f"{len(failed)} of {len(outcome)} columns have no state; column {failed[0]}: {why}", None)
+    return Path(out) / "column.nc", Path(out) / "column.png"
+
+
+def _known(name: str) -> str:
+    """The name of a model, if there is such a model."""
+    if name in catalogue.homes():
+        return name
+    alike = get_close_matches(name.lower(), catalogue.homes(), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(alike)}? " if alike else ""
+    raise BadCall(f"no model {name!r}; {hint}`subsoil models` lists all {len(catalogue.homes())}")
+
+
+def _at_site(site: Mapping[str, Any], grid: Any) -> Any:
+    """The forcing of one column: steady, or of twelve months where the site has an amplitude."""
+    from subsoil.forcing import seasonal, site_forcing
+
+    known, months = _arguments(site)
+    for name in ("mat", "map_mm"):
+        if name not in known:
+            raise BadCall(
+                f"a site wants {name.removesuffix('_mm')}: --mat 12 --map 900, or --site 'mat=12,map=900'"
+            )
+    column = site_forcing(grid, **known)
+    return seasonal(column, grid, **months) if months else column
+
+
+def _arguments(site: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is known of a site, as arguments of `site_forcing` and of `seasonal`; map and pet are in mm."""
+    from inspect import signature
+
+    from subsoil.forcing import seasonal, site_forcing
+
+    known = set(signature(site_forcing).parameters) - {"grid"}
+    of_months = {"amplitude", "warmest_month", "thermal_diffusivity"} & set(signature(seasonal).parameters)
+    named = {{"map": "map_mm", "pet": "pet_mm"}.get(name, name): value for name, value in site.items()}
+    for name in named:
+        if name not in known | of_months:
+            alike = get_close_matches(name, known | of_months, n=2)
+            hint = f"did you mean {' or '.join(alike)}? " if alike else ""
+            raise BadCall(f"a site has no {name!r}; {hint}It has {', '.join(sorted(known | of_months))}")
+    months = {name: value for name, value in named.items() if name in of_months}
+    return {name: value for name, value in named.items() if name in known}, months
+
+
 def doctor() -> list[tuple[str, bool, str, str]]:
     """What this machine has and lacks: (check, fine, detail, what to do)."""
     rows = [("Python", True, python_version(), "")]
-    for name, extra in (*((n, "age") for n in ("jax", "numpyro", "xarray")), ("matplotlib", "report")):
+    extras = {"jax": "models", "xarray": "models", "numpyro": "age", "matplotlib": "report"}
+    for name, extra in extras.items():
         present = find_spec(name) is not None
         detail = version(name) if present else "not installed"
         rows.append((name, present, detail, "" if present else f"pip install 'subsoil[{extra}]'"))
+    rows += _compiled_kernel()
     for key in sorted(READERS.keys() & registry.cards().keys()):
         try:
             found = registry.find(key, download=False)
@@ -364,3 +521,20 @@ def doctor() -> list[tuple[str, bool, str, str]]:
         except MissingData as missing:
             rows.append((f"data: {key}", False, "not on this machine", str(missing)))
     return rows
+
+
+def _compiled_kernel() -> list[tuple[str, bool, str, str]]:
+    """Whether models run on the compiled kernel; without it they are slower, not wrong."""
+    if find_spec("jax") is None:
+        return []
+    from subsoil.solve import kernel
+
+    why = kernel.why()
+    return [
+        (
+            "compiled kernel",
+            True,
+            f"not in use: {why}" if why else "in use",
+            "JAX computes instead" * bool(why),
+        )
+    ]
