@@ -1,5 +1,5 @@
 /* Runs every function of the kernel over arrays of exactly the size it may touch, for a sanitizer to watch,
-   and checks the residual of each solve. With -DSHORT one array is a number too small: the sanitizer must cry. */
+   and checks the residual of each solve. With -DSHORT one array is too small: the sanitizer must cry. */
 
 #include <math.h>
 #include <stdint.h>

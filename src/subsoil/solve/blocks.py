@@ -40,9 +40,9 @@ _chosen = os.environ.get("SUBSOIL_BACKEND", "auto")
 class Blocks(NamedTuple):
     """Operator A of a soil column; leading batch axes are allowed on every part and broadcast.
 
-    All in 1/yr: ``lower[l]`` is the rate into layer l from l-1, ``diagonal[l]`` holds the rates within layer l
-    as [to, from], ``upper[l]`` is the rate into layer l from l+1. ``lower[0]`` and ``upper[-1]`` have no
-    effect, whatever finite numbers they hold.
+    All in 1/yr: ``lower[l]`` is the rate into layer l from l-1, ``diagonal[l]`` holds the rates within
+    layer l as [to, from], ``upper[l]`` is the rate into layer l from l+1. ``lower[0]`` and ``upper[-1]``
+    have no effect, whatever finite numbers they hold.
     """
 
     lower: Float[Array, "*batch layer pool"]

@@ -271,8 +271,8 @@ typedef struct {
   vec *rows;     /* two rows of scratch for pool counts that are no constant */
 } Column;
 
-/* Solves M x = rhs, or M^T x = rhs, for each tracer in place in x [tracer, layer, pool, part]. The inverses of
-   the pivots are made on the way down with `eliminate`, else those of an earlier call serve. */
+/* Solves M x = rhs, or M^T x = rhs, for each tracer in place in x [tracer, layer, pool, part]. The inverses
+   of the pivots are made on the way down with `eliminate`, else those of an earlier call serve. */
 INLINE void solve_column(const Column *c, vec *x, const double *node, const int eliminate,
                          const int transposed, const int P, const int parts) {
   const i64 L = c->layers, state = L * P * parts;
@@ -573,8 +573,8 @@ int subsoil_resolvent_adjoint(i64 batch, i64 layers, i64 pools, i64 groups, i64 
                               double *to_project) {
   const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups,
                   .nodes = nodes, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
-                  .node = node, .project = project, .re = re, .im = im, .to_lower = to_lower, .to_diagonal = to_diagonal,
-                  .to_upper = to_upper, .to_start = to_start, .to_project = to_project};
+                  .node = node, .project = project, .re = re, .im = im, .to_lower = to_lower,
+                  .to_diagonal = to_diagonal, .to_upper = to_upper, .to_start = to_start, .to_project = to_project};
   return run(&t, adjoint_group, adjoint_room(&t), 5.0 * (double)nodes * column_work(layers, pools));
 }
 
