@@ -574,7 +574,8 @@ int subsoil_resolvent_adjoint(i64 batch, i64 layers, i64 pools, i64 groups, i64 
   const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups,
                   .nodes = nodes, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
                   .node = node, .project = project, .re = re, .im = im, .to_lower = to_lower,
-                  .to_diagonal = to_diagonal, .to_upper = to_upper, .to_start = to_start, .to_project = to_project};
+                  .to_diagonal = to_diagonal, .to_upper = to_upper, .to_start = to_start,
+                  .to_project = to_project};
   return run(&t, adjoint_group, adjoint_room(&t), 5.0 * (double)nodes * column_work(layers, pools));
 }
 
