@@ -12,14 +12,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from subsoil.solve.blocks import Blocks, multiply, solve
-from subsoil.solve.transient import LEAST_SHARE, System, implicit_step, jacobian
+from subsoil.solve.transient import System, implicit_step, jacobian
 
 MOST_ITERATIONS = 300
-FIRST_STEP = 1e-2
-"""First pseudo time step, yr."""
-LONGEST_STEP = 1e12
+FIRST_STEP, LONGEST_STEP = 0.5, 1e12
+"""Pseudo time step at the start and at most, in turnover times of each pool."""
+FARTHEST = 2.0
+"""A pool moves by at most this much in ln C in one iteration."""
+NEWTON = 1e6
+"""From this step on the search is Newton's method to the digits that count."""
 CONVERGED = 1e-9
-"""Largest relative change of a pool in the last full Newton step."""
+"""Largest relative change of a pool in the last Newton step."""
+NEGLIGIBLE = 1e-12
+"""A shrinking pool this small beside the largest one counts as gone."""
 PERIODIC_ITERATIONS = 200
 POLISH = 16
 """Iterations after convergence that carry the gradient of a periodic state."""
@@ -45,48 +50,67 @@ class Steady(NamedTuple):
 def steady_state(system: Callable[[Array], System], start: Float[Array, "layer pool"]) -> Steady:
     """Where u + A(C) C = 0, by pseudo-transient continuation (Kelley & Keyes 1998, SIAM J. Numer. Anal. 35:508).
 
-    Each iteration solves (I/s - J) d = dC/dt with the Jacobian J, at first with a small step s as an implicit
-    run would, then with s growing as dC/dt falls, to Newton's method. A pool keeps at least a tenth of itself.
-    It ends converged, or after 300 iterations, or at the first value that is not finite, and says which; a
-    batch (jax.vmap) goes on. Differentiable: the last step is a Newton step at the solution, which has the
-    derivative of the implicit function theorem.
+    Each iteration is a step of Newton's method for ln C, damped by a pseudo time step of s turnover times
+    1/w of each pool (w = -diag A). With f = dC/dt = u + A C and its Jacobian J it solves
+
+        (w / s + f / C - J) d = f,     C <- C exp(d / C)
+
+    and s doubles, or grows tenfold where little moves, or halves where a pool moves by more than e^2. Pools
+    stay positive, microbes cannot jump to a negative root, and slow pools settle in as few iterations as
+    fast ones, so that microbes do not starve while their food builds up.
+
+    system(carbon) -> `System` without tracers; start: kg m-2 a layer, positive everywhere. Ends converged
+    (1e-9), or after 300 iterations, or at the first value that is not finite, and says which; under jax.vmap
+    the other columns go on. A pool that dies out ends at 0. Whether the state is stable is not asked.
+    Differentiable: the last step is a Newton step at the solution, which has the derivative of the implicit
+    function theorem; carbon is NaN where it is not finite.
+
+    >>> def uptake(c):  # food enters at 1, microbes eat it at c / (1 + food) and die at 0.2, half is respired
+    ...     rate, zero = c[0, 1] / (1.0 + c[0, 0]), jnp.zeros((1, 2))
+    ...     within = jnp.array([[[-rate, 0.0], [0.5 * rate, -0.2]]])
+    ...     return System(Blocks(zero, within, zero), jnp.array([[1.0, 0.0]]), zero)
+    >>> found = steady_state(uptake, jnp.ones((1, 2)))
+    >>> found.carbon.round(6).tolist(), Outcome(int(found.outcome)).name
+    ([[0.666667, 2.5]], 'CONVERGED')
     """
     frozen = jax.lax.stop_gradient  # the search carries no derivative
-
-    def tendency(c: Array) -> Array:
-        here = system(c)
-        return here.inputs + multiply(here.blocks, c)
+    start = frozen(start)
+    unit = jnp.eye(start.shape[-1])
 
     def go_on(loop: tuple) -> Array:
-        _, _, iterations, change, _, step = loop
-        done = (change < CONVERGED) & (step >= LONGEST_STEP)
+        _, iterations, change, step, _ = loop
+        done = (change < CONVERGED) & (step > NEWTON)
         return (iterations < MOST_ITERATIONS) & ~done & ~jnp.isnan(change)
 
     def iterate(loop: tuple) -> tuple:
-        carbon, f, iterations, _, before, step = loop
-        blocks = jacobian(system, carbon)
-        unit = jnp.eye(carbon.shape[-1])
-        shifted = Blocks(-blocks.lower, unit / step - blocks.diagonal, -blocks.upper)
-        new = frozen(jnp.maximum(carbon + solve(shifted, f), LEAST_SHARE * carbon))
-        f_new = frozen(tendency(new))
-        now, change = _relative(f_new, new), _relative(new - carbon, new)
-        change = jnp.where(jnp.isfinite(now), change, jnp.nan)
-        growth = jnp.where(
-            change > 0.85, 0.5, jnp.where(change < 0.1, 10.0, jnp.clip(before / now, 1.2, 10.0))
-        )
-        return new, f_new, iterations + 1, change, now, jnp.minimum(step * growth, LONGEST_STEP)
+        carbon, iterations, _, step, _ = loop
+        here, slope = frozen((system(carbon), jacobian(system, carbon)))
+        f = here.inputs + multiply(here.blocks, carbon)
+        gone = (carbon < NEGLIGIBLE * jnp.max(carbon)) & (f < 0.0)
+        turnover = -jnp.diagonal(here.blocks.diagonal, axis1=-2, axis2=-1)
+        own = turnover / step + jnp.where(gone, 0.0, f / carbon)
+        diagonal = own[..., None] * unit - slope.diagonal
+        move = solve(Blocks(-slope.lower, diagonal, -slope.upper), f) / carbon
+        change = jnp.max(jnp.where(gone, 0.0, jnp.abs(move)))
+        new = carbon * jnp.exp(jnp.clip(move, -FARTHEST, FARTHEST))
+        growth = jnp.where(change > FARTHEST, 0.5, jnp.where(change < 0.1, 10.0, 2.0))
+        return new, iterations + 1, change, jnp.minimum(step * growth, LONGEST_STEP), slope
 
-    start = frozen(start)
-    f = frozen(tendency(start))
-    first = (start, f, jnp.array(0), jnp.array(jnp.inf), _relative(f, start), jnp.array(FIRST_STEP))
-    carbon, _, iterations, change, _, _ = jax.lax.while_loop(go_on, iterate, first)
-    carbon = frozen(carbon)
-    slope = jax.tree.map(frozen, jacobian(system, carbon))
-    polished = carbon - solve(slope, tendency(carbon))
-    finite = jnp.isfinite(change) & jnp.isfinite(polished).all()
-    reached = jnp.where(change < CONVERGED, int(Outcome.CONVERGED), int(Outcome.NOT_CONVERGED))
+    nothing = jnp.zeros_like(start)
+    slope = Blocks(nothing, nothing[..., None] * unit, nothing)
+    first = (start, jnp.array(0), jnp.array(jnp.inf), jnp.array(FIRST_STEP), slope)
+    carbon, iterations, change, _, slope = frozen(jax.lax.while_loop(go_on, iterate, first))
+    finite, converged = jnp.isfinite(change), change < CONVERGED
+    here = system(jnp.where(finite, carbon, start))
+    last = Blocks(
+        *(jnp.where(converged, part, other) for part, other in zip(slope, here.blocks, strict=True))
+    )
+    carbon = carbon - jnp.where(
+        converged, solve(frozen(last), here.inputs + multiply(here.blocks, carbon)), 0.0
+    )
+    reached = jnp.where(converged, int(Outcome.CONVERGED), int(Outcome.NOT_CONVERGED))
     outcome = jnp.where(finite, reached, int(Outcome.NOT_FINITE))
-    return Steady(jnp.where(finite, polished, jnp.nan), outcome, iterations, change)
+    return Steady(jnp.where(finite, carbon, jnp.nan), outcome, iterations, change)
 
 
 def periodic_state(
