@@ -1,19 +1,21 @@
 """Make the poles of `subsoil.solve.exponential`: python scripts/poles.py > src/subsoil/solve/poles.toml
 
-Set-valued AAA (Nakatsukasa, Sète & Trefethen 2018, SIAM J. Sci. Comput. 40:A1494; Lietaert et al. 2022, IMA J.
-Numer. Anal. 42:1087): rational functions with one common denominator for exp(-x t) at many t at once, on both
-edges of a sector around the positive axis, support points in conjugate pairs so that the poles are too.
+Set-valued AAA (Nakatsukasa, Sète & Trefethen 2018, SIAM J. Sci. Comput. 40:A1494; Lietaert et al. 2022,
+IMA J. Numer. Anal. 42:1087): rational functions with one common denominator for exp(-x t) at many t at
+once, on both edges of a sector around the positive axis, support points in conjugate pairs so that the poles
+are too.
 What is kept are the poles; the weights of any t follow by least squares where they are used.
 """
 
 import numpy as np
 from scipy.linalg import eigvals
 
-SETS = {"standard": (3000.0, 0.6, 29), "fine": (300.0, 0.7, 32)}
+SETS = {"standard": (3000.0, 0.6, 29), "fine": (300.0, 0.7, 32), "single": (1.0, 0.7, 7)}
 """Longest over shortest time; half angle of the sector, radians; steps of the algorithm.
 
-The sector is wider than any spectrum (strongly cycling pools turn eigenvalues by some 0.3): columns that mix
-little and hold next to nothing at depth are far from normal, and for them the sector counts, not the spectrum.
+The sector is wider than any spectrum (strongly cycling pools turn eigenvalues by some 0.3): columns that
+mix little and hold next to nothing at depth are far from normal, and for them the sector counts, not the
+spectrum.
 Of 18 to 37 steps tried, those of the least error (`subsoil.solve.exponential.Poles.error` measures it)."""
 
 
@@ -47,14 +49,14 @@ def common_poles(ratio: float, angle: float, steps: int) -> np.ndarray:
     poles = poles[np.isfinite(poles) & (np.abs(poles) < 1e12)]
     poles = poles[poles.imag >= -1e-10 * np.abs(poles)]
     poles = poles[np.abs(np.angle(-poles)) > angle + 0.2]  # among the spectrum: spurious, of no residue
+    # A real pole leaves the axis a little: both parts of its term then have weights of ordinary size.
+    poles = poles.real + 1j * np.maximum(poles.imag, 2e-4 * np.abs(poles))
     return poles[np.argsort(np.abs(poles))]
 
 
 def main() -> None:
-    print(
-        "# Poles of rational approximations to exp(t A), t in [1, ratio], by scripts/poles.py. Times in units of"
-    )
-    print("# the first one; real and imaginary parts, upper half plane.")
+    print("# Poles of rational approximations to exp(t A), t in [1, ratio], by scripts/poles.py.")
+    print("# Times in units of the first one; real and imaginary parts, upper half plane.")
     for name, (ratio, angle, steps) in SETS.items():
         poles = common_poles(ratio, angle, steps)
         print(f"\n[{name}]\nratio = {ratio}\nangle = {angle}")

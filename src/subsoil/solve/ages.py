@@ -52,13 +52,13 @@ def label_response(
 ) -> Float[Array, "..."]:
     """f_new: share of the carbon of each layer that entered since the label was switched on ``years`` ago.
 
-    years: any number of them, shape [year], zero or positive, the same for every column. Returns
-    [batch, layer, year]; with ``project`` (weights of the pools) [batch, group, layer, year].
-    Raises BadCall for negative or infinite years.
+    years: any number of them, shape [year], zero or positive, the same for every column (`label_after` takes
+    one a column). Returns [batch, layer, year]; with ``project`` (weights of the pools) [batch, group, layer,
+    year]. One year takes fewer poles than many. Raises BadCall for negative or infinite years.
 
     >>> one = Blocks(jnp.zeros((1, 1)), -0.1 * jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
     >>> f = label_response(one, jnp.array([[2.0]]), [0.0, 10.0])
-    >>> f.round(6).tolist()
+    >>> np.asarray(f).round(6).tolist()
     [[0.0, 0.632121]]
     """
     years = np.atleast_1d(np.asarray(years, dtype=float))
@@ -68,11 +68,39 @@ def label_response(
         )
     stock = steady(blocks, inputs)
     weights = jnp.ones((1, *stock.shape[-2:])) if project is None else project
-    positive = years[years > 0.0]
-    windows = Windows.spanning(*((positive.min(), positive.max()) if positive.size else (1.0, 1.0)), poles)
+    positive = years[years > 0.0] if years.any() else np.ones(1)
+    first, last = positive.min(), positive.max()
+    windows = Windows.spanning(first, last, "single" if first == last and poles == "standard" else poles)
     response = windows.respond(blocks, stock, weights)
     f_new = 1.0 - windows.at(response, years) / response.start[..., None]
     return f_new[..., 0, :, :] if project is None else f_new
+
+
+def label_after(
+    blocks: Blocks, inputs: Float[Array, "*batch layer pool"], years: Float[Array, "*batch"]
+) -> Float[Array, "*batch layer"]:
+    """f_new of each layer where every column has its own labelling time, as field sites have.
+
+    exp(A t) is exp(A' 1) with A' = A t: all columns then share the poles of one time, a quarter of what a
+    range of times takes. years: zero or positive, one a column; may be traced, and has its derivative.
+
+    Raises BadCall for negative or infinite years, as far as they are known.
+
+    >>> two = Blocks(jnp.zeros((2, 1, 1)), -0.1 * jnp.ones((2, 1, 1, 1)), jnp.zeros((2, 1, 1)))
+    >>> f = label_after(two, jnp.ones((2, 1, 1)), jnp.array([0.0, 10.0]))
+    >>> np.asarray(f).round(6).ravel().tolist()
+    [0.0, 0.632121]
+    """
+    times = jnp.asarray(years, dtype=float)
+    if not isinstance(times, jax.core.Tracer) and not bool((jnp.isfinite(times) & (times >= 0.0)).all()):
+        raise BadCall(f"years must be zero or positive and finite, got {times}: since the change, not dates")
+    stock = steady(blocks, inputs)
+    layers = times[..., None, None]
+    scaled = Blocks(blocks.lower * layers, blocks.diagonal * layers[..., None], blocks.upper * layers)
+    windows = Windows.spanning(1.0, 1.0, "single")
+    response = windows.respond(scaled, stock, jnp.ones((1, *stock.shape[-2:])))
+    left = windows.at(response, 1.0) / response.start
+    return jnp.where(times[..., None] > 0.0, 1.0 - left[..., 0, :], 0.0)
 
 
 def label_error(

@@ -6,7 +6,8 @@ For t in [t0, r t0] (r = 3000) and the spectrum of -A in a sector around the pos
 
 with the same poles z_k for every t: a rational approximation of exp(-x t) with one common denominator. Some
 thirty block-tridiagonal solves thus give the response of a column at every age from 1 to 3000 yr; contours of
-quadrature (Weideman & Trefethen 2007, Math. Comp. 76:1341) want about twice as many for that range. The poles
+quadrature (Weideman & Trefethen 2007, Math. Comp. 76:1341) want about twice as many for that range. One time
+alone wants seven, also where each column has its own: A t is then the operator, and the time is 1. The poles
 were found once (scripts/poles.py, set-valued AAA); the weights of a time are fitted to exp(-x t) by least
 squares when the time is known. Longer ranges are cut into windows, each with its own solves.
 """
@@ -25,8 +26,9 @@ from numpy.typing import ArrayLike
 from subsoil.errors import BadCall
 from subsoil.solve.blocks import Blocks, resolvent
 
-SETS = ("standard", "fine")
-"""28 poles for a 3000-fold range of time, error below 1e-7 over their sector; 32 for a 300-fold one, 1e-9."""
+SETS = ("standard", "fine", "single")
+"""28 poles for a 3000-fold range of time, error below 1e-7 over their sector; 32 for a 300-fold one, 1e-8; 7
+for one time, 1e-8."""
 
 LONGEST = 1e12
 """A time beyond this, yr, is a mistake of units."""
@@ -34,7 +36,7 @@ LONGEST = 1e12
 
 @dataclass(frozen=True, eq=False)
 class Poles:
-    """Poles z_k (1/t0) that serve the times t0 to ``ratio`` t0 for spectra within ``angle`` of the real axis."""
+    """Poles z_k (1/t0) for the times t0 to ``ratio`` t0 and spectra within ``angle`` of the real axis."""
 
     real: Float[np.ndarray, " node"]
     imag: Float[np.ndarray, " node"]
@@ -61,7 +63,7 @@ class Poles:
 
     @cached_property
     def _fit(self) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
-        """Singular vectors of the least-squares fit on the axis and the edge of the sector, scale and points."""
+        """Singular vectors of the least-squares fit, on the axis and the sector's edge, scale and points."""
         ray = np.logspace(-np.log10(self.ratio) - 5.0, 3.0, 500)
         beyond = np.logspace(3.0, 9.0, 60)
         line = np.concatenate([[0.0], ray, beyond])
@@ -95,7 +97,7 @@ def poles(name: str = "standard") -> Poles:
 
 
 class Response(NamedTuple):
-    """The resolvent of a column, projected, in windows of time: what gives exp(A t) start at any time in them.
+    """The resolvent of a column, projected, in windows of time: gives exp(A t) start at any time in them.
 
     real, imag: [batch, window, node, group, layer]. start: project . start, the value at t = 0
     [batch, group, layer].
@@ -117,23 +119,24 @@ class Windows:
     def spanning(cls, shortest: float, longest: float, poles_name: str = "standard") -> "Windows":
         """The fewest windows from ``shortest`` to ``longest`` (yr).
 
-        Raises BadCall unless 0 < shortest <= longest < 1e12 yr.
+        Raises BadCall unless 0 < shortest <= longest < 1e12 yr, and where poles for a single time get two.
         """
         if not 0.0 < shortest <= longest < LONGEST:
             raise BadCall(
                 f"times must be positive, increasing and below {LONGEST:g} yr, got {shortest} to {longest}"
             )
         ratio = poles(poles_name).ratio
+        if ratio == 1.0:
+            if longest > shortest:
+                raise BadCall(f"{poles_name} poles serve one time, got {shortest} to {longest} yr")
+            return cls((float(shortest),), poles_name)
         count = max(1, int(np.ceil(np.log(longest / shortest) / np.log(ratio) - 1e-9)))
         return cls(tuple(float(shortest * ratio**i) for i in range(count)), poles_name)
 
     def weights(self, times: ArrayLike) -> Float[np.ndarray, "part window node *time"]:
         """Weights of each time in its window, zero in the others; a time 0 has none anywhere."""
         times = np.asarray(times, dtype=float)
-        chosen = poles(self.poles)
-        window = np.clip(
-            np.searchsorted(np.array(self.first), times * (1.0 + 1e-12), side="right") - 1, 0, None
-        )
+        chosen, window = poles(self.poles), self._window(times)
         start = np.array(self.first)[window]
         relative = np.where(times > 0.0, times / start, 1.0)
         if (relative < 1.0 - 1e-9).any() or (relative > chosen.ratio * (1.0 + 1e-9)).any():
@@ -159,11 +162,21 @@ class Windows:
         return Response(real.reshape(shape), imag.reshape(shape), at_start)
 
     def at(self, response: Response, times: ArrayLike) -> Float[Array, "..."]:
-        """project . exp(A t) start at ``times`` (yr), the same for every column: [batch, group, layer, times]."""
-        weights = self.weights(times)
-        shape = np.shape(times)
-        a, b = weights.reshape(2, *weights.shape[1:3], -1)
-        value = jnp.einsum("...wkgl,wkt->...glt", response.real, a)
-        value -= jnp.einsum("...wkgl,wkt->...glt", response.imag, b)
-        value = jnp.where(np.ravel(times) > 0.0, value, response.start[..., None])
-        return value.reshape(*value.shape[:-1], *shape)
+        """project . exp(A t) start at ``times`` (yr), common to all columns: [batch, group, layer, times]."""
+        flat = np.ravel(np.asarray(times, dtype=float))
+        (a, b), window = self.weights(flat), self._window(flat)
+        parts, places = [], []
+        for i in np.unique(window):  # a time has weights in its own window only
+            here = np.flatnonzero(window == i)
+            both = jnp.concatenate([response.real[..., i, :, :, :], response.imag[..., i, :, :, :]], axis=-3)
+            weights = np.concatenate([a[i][:, here], -b[i][:, here]])
+            parts.append(jnp.einsum("...kgl,kt->...glt", both, weights))
+            places.append(here)
+        value = jnp.concatenate(parts, axis=-1)[..., np.argsort(np.concatenate(places))]
+        value = jnp.where(flat > 0.0, value, response.start[..., None])
+        return value.reshape(*value.shape[:-1], *np.shape(times))
+
+    def _window(self, times: np.ndarray) -> np.ndarray:
+        """Number of the window that serves each time."""
+        after = np.searchsorted(np.array(self.first), times * (1.0 + 1e-12), side="right")
+        return np.clip(after - 1, 0, None)
