@@ -4,6 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+KERNEL := .venv/.kernel
 
 # The data of others lie outside the repository; see `subsoil doctor`.
 ifneq ($(wildcard ../shared/data),)
@@ -31,7 +32,7 @@ lint: setup
 bench: setup
 	$(BIN)/python bench/bench.py
 
-setup: $(READY)
+setup: $(KERNEL)
 
 # uv installs the lock in a quarter of pip's time; where it cannot be had, pip reads the same file.
 $(READY): requirements.lock pyproject.toml
@@ -42,6 +43,11 @@ $(READY): requirements.lock pyproject.toml
 	  || { $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
 	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . ; }
 	@touch $(READY)
+
+# The compiled kernel of the soil models, where there is a compiler; without one they run in JAX.
+$(KERNEL): $(READY) setup.py src/subsoil/solve/kernel.c
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $(KERNEL)
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
