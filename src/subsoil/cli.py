@@ -362,7 +362,7 @@ def _numbers(option: str, text: str) -> list[float]:
 def _pairs(option: str, text: str) -> dict[str, str]:
     """Names and values from 'clay=0.25, npp=0.5'."""
     pairs: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in filter(None, (part.strip() for part in text.replace(";", ",").split(","))):
         name, equals, value = (word.strip() for word in part.partition("="))
         if not (name and equals and value):
             raise BadCall(f"{option} expects name=value with commas between, such as clay=0.25; got {part!r}")

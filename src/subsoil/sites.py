@@ -120,12 +120,16 @@ def read_sites(path: Path | str, grid: DepthGrid, **known: Any) -> Sites:
     """
     file = _open(Path(path))
     fields, layers, columns = _fields(file)
+    for name in known:
+        if NAMES.get(name, name) in fields:
+            raise BadCall(f"{path} has {NAMES.get(name, name)} of its own: leave out {name}")
     given = set(fields) | {NAMES.get(name, name) for name in known}
     for name in REQUIRED:
         if name not in given:
             names = [name, *(other for other, field in NAMES.items() if field == name)]
             raise BadCall(
-                f"{path} has no {name}: name a variable {' or '.join(names)}; it has {', '.join(file)}"
+                f"{path} has no {name}: name a variable {' or '.join(names)}; it has "
+                f"{', '.join(map(str, file))}"
             )
     if "water" in fields:
         fields.setdefault("saturation", _saturation(fields, layers))
@@ -158,12 +162,14 @@ def _open(path: Path) -> xr.Dataset:
     except (ValueError, OSError, TypeError, LookupError, RuntimeError, AssertionError) as error:
         with open(path, "rb") as raw:
             start = raw.read(4)
+        if start[:3] != b"CDF" and start != b"\x89HDF":
+            raise UnreadableFile(f"{path} is no NetCDF file") from error
         if start == b"\x89HDF":
             raise UnreadableFile(
                 f"{path} is NetCDF-4, and no library for it is installed: pip install h5netcdf, or "
                 f"convert it with `nccopy -k classic {path} classic.nc`"
             ) from error
-        raise UnreadableFile(f"{path} is no NetCDF file that can be read: {error}") from error
+        raise UnreadableFile(f"{path} is damaged: {error}") from error
 
 
 def _fields(file: xr.Dataset) -> tuple[dict[str, Values], Layers | None, dict[str, Any]]:

@@ -43,8 +43,8 @@ def draw(column: Any) -> tuple[str, bytes]:
     panels: Mapping[str, Callable[[Axes, Any], None]] = {
         "Stock": _stock,
         "New carbon": _new_carbon,
-        "Δ14C": partial(_isotope, name="Delta14C", colour=style.ORANGE, label="Δ14C (‰)", left_out="c14"),
-        "δ13C": partial(_isotope, name="delta13C", colour=style.GREEN, label="δ13C (‰ VPDB)", left_out="c13"),
+        "Δ14C": partial(_isotope, name="Delta14C", colour=style.ORANGE, label="Δ14C (‰)", left_out="14C"),
+        "δ13C": partial(_isotope, name="delta13C", colour=style.GREEN, label="δ13C (‰ VPDB)", left_out="13C"),
         "Age of the carbon": _age,
     }
     end = deepest(column)
@@ -94,7 +94,7 @@ def sentence(column: Any) -> str:
         text += f". Isotopes as of a sample of {float(column.attrs['sampling_year']):g}"
     if "column" in column.dims:
         found = int((column["outcome"] == "converged").sum())
-        text += f". Medians of {found} columns; shaded, nine tenths of them"
+        text += f". Medians of {found} columns; shaded or dotted, nine tenths of them"
     return text + ". Steady state; dots stand at the nodes of the layers."
 
 
@@ -148,9 +148,9 @@ def _age(ax: "Axes", column: Any) -> None:
     depth = CM_PER_M * column["sdepth"].values
     quantiles = column["quantile"].values
     for low, high, alpha in ((0, -1, 0.15), (1, -2, 0.25)):
-        ends = [_middle(column, "ageSoilLevels", quantile=quantiles[i]) for i in (low, high)]
+        youngest, oldest = (_middle(column, "ageSoilLevels", quantile=quantiles[i]) for i in (low, high))
         share = f"{100 * (quantiles[high] - quantiles[low]):.0f} %"
-        ax.fill_betweenx(depth, *ends, color=style.PINK, alpha=alpha, linewidth=0, label=share)
+        ax.fill_betweenx(depth, youngest, oldest, color=style.PINK, alpha=alpha, linewidth=0, label=share)
     ages = [_middle(column, "ageSoilLevels", quantile=0.5), _middle(column, "meanAgeSoilLevels")]
     ax.plot(ages[0], depth, color=style.PINK, marker=".", label="median")
     ax.plot(ages[1], depth, color=style.INK, linestyle="--", linewidth=1.2, label="mean")
