@@ -41,9 +41,6 @@ LEAST_EFFICIENCY = 0.01
 RESIDENCE = (1.6, 10.0, 0.6, 0.1, 0.36, 1e-3, 1e-3)
 """Years of input in the pools at the start of a `first_guess`."""
 
-ROUNDS = 40
-"""Of `settle`: carbon that no microbe needs builds up slowly."""
-
 
 def equations(
     values: Values, forcing: Forcing, grid: DepthGrid, carbon: Float[Array, "layer pool"]
@@ -104,7 +101,7 @@ def equations(
 
 def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Array, "layer pool"]:
     """A positive start for the search of a steady state, kg m-2 a layer: `settle` from years of input."""
-    return settle(equations, values, forcing, grid, RESIDENCE, ROUNDS)
+    return settle(equations, values, forcing, grid, RESIDENCE)
 
 
 def _inputs(values: Values, forcing: Forcing) -> Float[Array, "layer pool"]:

@@ -49,9 +49,6 @@ LEAST_MICROBES, LEAST_CLAY = 1e-12, 1e-6
 RESIDENCE = (0.5, 2.0, 0.2, 0.2, 5.0, 3.0, 3.0)
 """Years of input in the pools at the start of a `first_guess`."""
 
-ROUNDS = 40
-"""Of `settle`: microbes starved at depth, and their substrate, follow each other slowly."""
-
 
 def equations(
     values: Values, forcing: Forcing, grid: DepthGrid, carbon: Float[Array, "layer pool"]
@@ -104,7 +101,7 @@ def equations(
 
 def first_guess(values: Values, forcing: Forcing, grid: DepthGrid) -> Float[Array, "layer pool"]:
     """A positive start for the search of a steady state, kg m-2 a layer: `settle` from years of input."""
-    return settle(equations, values, forcing, grid, RESIDENCE, ROUNDS)
+    return settle(equations, values, forcing, grid, RESIDENCE)
 
 
 def _attack(values: Values, vmax: Array, half: Array, microbes: Array, substrate: Array) -> Array:
