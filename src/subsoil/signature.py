@@ -20,11 +20,11 @@ MONTHLY_TO, YEARLY_TO, OLDEST = 10, 150, 55_000
 STEP = 1.05
 """Ratio of the ages that bound an older bin."""
 C3_FRACTIONATION = (4.4, 22.6)
-"""Diffusion, and carboxylation less diffusion, per mil: the form of CLM (science/models.md 11)."""
+"""Diffusion, and carboxylation less diffusion, per mil: the form of CLM."""
 C4_DISCRIMINATION = 4.4
-"""Per mil, as in CLM (science/models.md 11)."""
+"""Per mil, as in CLM."""
 SCHUBERT_JAHREN = (28.26, 0.22, 23.9)
-"""A (per mil), B (per mil ppm-1), C (ppm) as Serach et al. 2024 have them (science/models.md 9.8)."""
+"""A (per mil), B (per mil ppm-1), C (ppm) as Serach et al. 2024 have them."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Models made of transport against what is printed of them, in its units, and against closed forms.
 
-Numbers: science/models.md sections 6 to 8 and 9.8, each with its paper or code.
+Each number stands with its paper or code.
 """
 
 import jax

@@ -80,7 +80,7 @@ def test_gradient_is_finite_and_equals_differences(name):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        # CLM's normalisation: science/models.md 1 after CTSM
+        # CLM's normalisation: after the code of CTSM
         (lambda: responses.century_temperature(15.0), 0.5471),
         (lambda: responses.century_temperature(15.0) / responses.q10(15.0, 1.5, 25.0), 0.8206),
         (lambda: responses.clm_temperature(15.0), 0.6667),
