@@ -43,12 +43,12 @@ class Tracer:
         if not self.decay >= 0.0:
             raise BadCall(f"tracer {self.name}: decay must be zero or positive (1/yr), got {self.decay}")
 
-    def ride(self, fluxes: Fluxes, pools: Sequence[str]) -> Blocks:
-        """The operator that moves this tracer, 1/yr: carbon's own where nothing fractionates or decays.
+    def fluxes(self, carbon: Fluxes, pools: Sequence[str]) -> Fluxes:
+        """Fluxes of this tracer, 1/yr: those of carbon, faster or slower by their fractionation.
 
         Raises BadCall for a flux whose pools the model does not have.
         """
-        flow, respiration = jnp.asarray(fluxes.flow), jnp.asarray(fluxes.respiration)
+        flow, respiration = jnp.asarray(carbon.flow), jnp.asarray(carbon.respiration)
         for name, permil in self.fractionation.items():
             source, _, target = name.partition("->")
             alpha = 1.0 + permil / 1000.0
@@ -61,7 +61,11 @@ class Tracer:
                 respiration = respiration.at[..., at].multiply(alpha)
             else:
                 flow = flow.at[..., pools.index(target), at].multiply(alpha)
-        blocks = operator(fluxes._replace(flow=flow, respiration=respiration))
+        return carbon._replace(flow=flow, respiration=respiration)
+
+    def ride(self, carbon: Fluxes, pools: Sequence[str]) -> Blocks:
+        """The operator A* that moves this tracer, 1/yr, decay in it: carbon's own where neither acts."""
+        blocks = operator(self.fluxes(carbon, pools))
         if self.decay == 0.0:
             return blocks
         return blocks._replace(diagonal=blocks.diagonal - self.decay * jnp.eye(len(pools)))
@@ -70,21 +74,28 @@ class Tracer:
 CARBON = Tracer("carbon")
 LABEL = Tracer("label")
 RADIOCARBON = Tracer("c14", decay=RADIOCARBON_DECAY)
+"""Its source is the absolute content, 1 + Delta14C / 1000 of the air in its year, and so is what comes out.
+
+F14C does not change as a sample ages, so that its decay would count twice: F14C of the air rides on a tracer
+without decay, and F14C of the soil comes out."""
 CARBON13 = Tracer("c13")
 
 
 def system(
     fluxes: Fluxes, pools: Sequence[str], tracers: Sequence[Tracer], signature: Float[Array, " tracer"]
 ) -> System:
-    """Operator, inputs and losses of carbon (row 0) and of tracers that enter with ``signature`` (one each)."""
+    """Operator, inputs and losses of carbon (row 0) and of tracers that enter with ``signature`` (one each).
+
+    Losses are respired and leached tracer; what decays is not among them.
+    """
     rows = [CARBON, *tracers]
+    own = [tracer.fluxes(fluxes, pools) for tracer in rows]
     blocks = [tracer.ride(fluxes, pools) for tracer in rows]
     entering = jnp.concatenate([jnp.ones(1), jnp.asarray(signature)])
-    loss = fluxes.respiration + fluxes.leaching
     return System(
         Blocks(*(jnp.stack(parts) for parts in zip(*blocks, strict=True))),
         entering[:, None, None] * fluxes.inputs,
-        jnp.broadcast_to(loss, (len(rows), *loss.shape)),
+        jnp.stack([each.respiration + each.leaching for each in own]),
     )
 
 

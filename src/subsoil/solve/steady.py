@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from subsoil.solve.blocks import Blocks, multiply, solve
-from subsoil.solve.transient import System, implicit_step, jacobian
+from subsoil.solve.system import System, implicit_step, jacobian
 
 MOST_ITERATIONS = 300
 FIRST_STEP, LONGEST_STEP = 0.5, 1e12
@@ -48,14 +48,14 @@ class Steady(NamedTuple):
 
 
 def steady_state(system: Callable[[Array], System], start: Float[Array, "layer pool"]) -> Steady:
-    """Where u + A(C) C = 0, by pseudo-transient continuation (Kelley & Keyes 1998, SIAM J. Numer. Anal. 35:508).
+    """Where u + A(C) C = 0, by pseudo-transient continuation (Kelley & Keyes 1998, SINUM 35:508).
 
     Each iteration is a step of Newton's method for ln C, damped by a pseudo time step of s turnover times
     1/w of each pool (w = -diag A). With f = dC/dt = u + A C and its Jacobian J it solves
 
         (w / s + f / C - J) d = f,     C <- C exp(d / C)
 
-    and s doubles, or grows tenfold where little moves, or halves where a pool moves by more than e^2. Pools
+    and s doubles, grows faster the less moves, and halves where a pool wants to move by more than e^2. Pools
     stay positive, microbes cannot jump to a negative root, and slow pools settle in as few iterations as
     fast ones, so that microbes do not starve while their food builds up.
 
@@ -84,8 +84,7 @@ def steady_state(system: Callable[[Array], System], start: Float[Array, "layer p
 
     def iterate(loop: tuple) -> tuple:
         carbon, iterations, _, step, _ = loop
-        here, slope = frozen((system(carbon), jacobian(system, carbon)))
-        f = here.inputs + multiply(here.blocks, carbon)
+        here, f, slope = frozen(jacobian(system, carbon))
         gone = (carbon < NEGLIGIBLE * jnp.max(carbon)) & (f < 0.0)
         turnover = -jnp.diagonal(here.blocks.diagonal, axis1=-2, axis2=-1)
         own = turnover / step + jnp.where(gone, 0.0, f / carbon)
@@ -93,7 +92,7 @@ def steady_state(system: Callable[[Array], System], start: Float[Array, "layer p
         move = solve(Blocks(-slope.lower, diagonal, -slope.upper), f) / carbon
         change = jnp.max(jnp.where(gone, 0.0, jnp.abs(move)))
         new = carbon * jnp.exp(jnp.clip(move, -FARTHEST, FARTHEST))
-        growth = jnp.where(change > FARTHEST, 0.5, jnp.where(change < 0.1, 10.0, 2.0))
+        growth = jnp.where(change > FARTHEST, 0.5, jnp.maximum(2.0, 1.0 / change))
         return new, iterations + 1, change, jnp.minimum(step * growth, LONGEST_STEP), slope
 
     nothing = jnp.zeros_like(start)
@@ -102,12 +101,9 @@ def steady_state(system: Callable[[Array], System], start: Float[Array, "layer p
     carbon, iterations, change, _, slope = frozen(jax.lax.while_loop(go_on, iterate, first))
     finite, converged = jnp.isfinite(change), change < CONVERGED
     here = system(jnp.where(finite, carbon, start))
-    last = Blocks(
-        *(jnp.where(converged, part, other) for part, other in zip(slope, here.blocks, strict=True))
-    )
-    carbon = carbon - jnp.where(
-        converged, solve(frozen(last), here.inputs + multiply(here.blocks, carbon)), 0.0
-    )
+    f = here.inputs + multiply(here.blocks, carbon)
+    safe = jax.tree.map(lambda a, b: jnp.where(converged, a, b), slope, here.blocks)  # no NaN in a gradient
+    carbon = carbon - jnp.where(converged, solve(frozen(safe), f), 0.0)
     reached = jnp.where(converged, int(Outcome.CONVERGED), int(Outcome.NOT_CONVERGED))
     outcome = jnp.where(finite, reached, int(Outcome.NOT_FINITE))
     return Steady(jnp.where(finite, carbon, jnp.nan), outcome, iterations, change)

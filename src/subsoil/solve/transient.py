@@ -1,12 +1,20 @@
 r"""Runs through time, by implicit steps: for forcing that changes and for models that are not linear.
 
-One step of length h from X0, for carbon and for every tracer that rides on it (tracer axis before the layers):
+One stage of length h from X0, for carbon and for every tracer that rides on it (an axis before the layers):
 
     X1 = X0 + h (u s + A X1)
 
-Stocks stay positive and carbon closes whatever the step. Two such stages with the weights of Alexander (1977,
-SIAM J. Numer. Anal. 14:1006, gamma = 1 - 1/sqrt 2) make a step of second order that damps fast pools as the
-first-order one does, so that no start-up steps are needed after a jump of the forcing.
+A step of first order is one stage. One of second order is two, of length g = 1 - 1/sqrt 2 (Alexander 1977,
+SIAM J. Numer. Anal. 14:1006):
+
+    Y  = X0 + g h (u s + A Y)
+    X1 = X0 + a (u s + A Y) + (h - a) (u s + A X1),      a = (1 - g) h
+
+It damps fast pools as the first-order one does, so that no start-up steps are needed after a jump of the
+forcing. Where a pool would lose more than nine tenths of itself along the first slope, a is shorter in that
+column: stocks stay positive and carbon closes to round-off whatever the step, and the order is 2 where a step
+is shorter than some 0.4 turnover times of the pools that change. A tracer's row may swing below 0 in a pool
+that a longer step empties of it.
 """
 
 from collections.abc import Callable
@@ -14,70 +22,28 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from subsoil.errors import BadCall
-from subsoil.solve.blocks import Blocks, multiply, solve
+from subsoil.solve.blocks import Blocks, multiply
+from subsoil.solve.steady import Outcome, steady_state
+from subsoil.solve.system import System, implicit_step
 
 GAMMA = 1.0 - 0.5**0.5
 """Stage length of the second-order step, in steps."""
-NEWTON_STEPS = 8
-"""Newton's method of one stage; a stage that it does not close is seen in the mass balance."""
-LEAST_SHARE = 0.1
-"""A pool keeps at least this share of itself in one Newton step: stocks stay positive."""
-
-
-class System(NamedTuple):
-    """What a model states at one moment: operator, inputs (kg m-2 yr-1) and rates counted as loss (1/yr).
-
-    Each may carry a tracer axis before the layers; row 0 is then total carbon.
-    """
-
-    blocks: Blocks
-    inputs: Float[Array, "*tracer layer pool"]
-    loss: Float[Array, "*tracer layer pool"]
+MOST = 0.9
+"""Share of a pool that may leave it along the first slope of such a step."""
 
 
 class Run(NamedTuple):
-    """States at the end of each step, and what was lost during it (kg m-2)."""
+    """States at the end of each step, what was lost during it (kg m-2), and its `Outcome`.
+
+    Carbon closes in any outcome; in a step that did not converge the rates are those of another state.
+    """
 
     state: Float[Array, "step tracer layer pool"]
     lost: Float[Array, "step tracer layer pool"]
-
-
-def implicit_step(
-    blocks: Blocks,
-    inputs: Float[Array, "*batch layer pool"],
-    state: Float[Array, "*batch layer pool"],
-    dt: Any,
-) -> Float[Array, "*batch layer pool"]:
-    """State after one implicit Euler step: (I - dt A) X1 = X0 + dt u.
-
-    >>> one = Blocks(jnp.zeros((1, 1)), -jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
-    >>> implicit_step(one, jnp.zeros((1, 1)), jnp.ones((1, 1)), 1.0).tolist()
-    [[0.5]]
-    """
-    unit = jnp.eye(jnp.shape(state)[-1])
-    shifted = Blocks(-dt * blocks.lower, unit - dt * blocks.diagonal, -dt * blocks.upper)
-    return solve(shifted, state + dt * inputs)
-
-
-def jacobian(system: Callable[[Array], System], carbon: Float[Array, "layer pool"]) -> Blocks:
-    """Jacobian of u + A(C) C, block-tridiagonal: one derivative a pool, taken in all layers at once.
-
-    Reactions stay within their layer and transport does not depend on carbon: what its neighbours add to a
-    layer's derivative is therefore known, and is taken off again.
-    """
-    at = system(carbon).blocks
-    unit = jnp.eye(carbon.shape[-1])
-
-    def tendency(c: Array) -> Array:
-        here = system(c)
-        return here.inputs + multiply(here.blocks, c)
-
-    columns = jax.vmap(lambda e: jax.jvp(tendency, (carbon,), (jnp.broadcast_to(e, carbon.shape),))[1])(unit)
-    known = _first_off(at.lower) + _last_off(at.upper)
-    return Blocks(at.lower, jnp.moveaxis(columns, 0, -1) - unit * known[..., None], at.upper)
+    outcome: Int[Array, " step"]
 
 
 def run(
@@ -91,65 +57,61 @@ def run(
     """A column through as many steps of ``dt`` years as ``forcing`` has on its leading axis.
 
     system(forcing of the step, carbon [layer, pool]) -> `System` with a tracer axis. start: row 0 is total
-    carbon. order 1 or 2. In a model that is not ``linear`` carbon is found by Newton's method in each stage
-    and the tracers then ride on its rates, so that a tracer fed and started like carbon stays equal to it.
+    carbon, kg m-2 a layer. order 1 or 2. In a model that is not ``linear`` carbon of each stage is found by
+    `steady_state` (of the system that C0 / h enters and 1 / h leaves; ``start`` is then positive everywhere)
+    and all rows ride on its rates: a tracer fed and started like carbon stays equal to it, and carbon closes.
     Raises BadCall for a step that is not positive or an order that is neither.
+
+    >>> def draining(inputs, carbon):
+    ...     zero = jnp.zeros((1, 1, 1))
+    ...     return System(Blocks(zero, -jnp.ones((1, 1, 1, 1)), zero), zero + inputs, zero + 1.0)
+    >>> ten = run(draining, jnp.full(10, 2.0), jnp.zeros((1, 1, 1)), 0.1)
+    >>> round(float(ten.state[-1, 0, 0, 0]), 3), round(float(ten.lost.sum()), 3)
+    (1.265, 0.735)
     """
     if not dt > 0.0 or order not in (1, 2):
         raise BadCall(f"a run wants a positive step (yr) and order 1 or 2, got {dt} and {order}")
 
-    def stage(state: Array, now: Any, h: float) -> tuple[Array, System]:
-        if linear:
-            here = system(now, state[0])
-            return implicit_step(here.blocks, here.inputs, state, h), here
-        carbon = _implicit_carbon(lambda c: _row(system(now, c)), state[0], h)
+    def stage(state: Array, now: Any, h: Any) -> tuple[Array, System, Array]:
+        """One implicit step of length h, the system it ended on, and its outcome."""
+        carbon, outcome = state[0], jnp.array(int(Outcome.CONVERGED))
+        if not linear:  # C1 = C0 + h (u + A(C1) C1) is at rest where C0 / h enters and 1 / h leaves
+
+            def waiting(c: Array) -> System:
+                blocks, inputs, loss = jax.tree.map(lambda part: part[0], system(now, c))
+                held = blocks._replace(diagonal=blocks.diagonal - jnp.eye(c.shape[-1]) / h)
+                return System(held, inputs + state[0] / h, loss)
+
+            carbon, outcome, _, _ = steady_state(waiting, state[0])
         here = system(now, carbon)
-        return implicit_step(here.blocks, here.inputs, state, h).at[0].set(carbon), here
+        return implicit_step(here.blocks, here.inputs, state, h), here, outcome
 
-    def step(state: Array, now: Any) -> tuple[Array, tuple[Array, Array]]:
+    def step(state: Array, now: Any) -> tuple[Array, Run]:
         if order == 1:
-            new, here = stage(state, now, dt)
-            lost = dt * here.loss * new
-        else:
-            first, here = stage(state, now, GAMMA * dt)
-            slope = here.inputs + multiply(here.blocks, first)
-            new, there = stage(state + (1.0 - GAMMA) * dt * slope, now, GAMMA * dt)
-            lost = dt * ((1.0 - GAMMA) * here.loss * first + GAMMA * there.loss * new)
-        return new, (new, lost)
+            new, here, outcome = stage(state, now, dt)
+            return new, Run(new, dt * here.loss * new, outcome)
+        first, here, outcome = stage(state, now, GAMMA * dt)
+        slope = here.inputs + multiply(here.blocks, first)
+        falls = slope[0] < 0.0
+        lasts = jnp.where(falls, state[0] / jnp.where(falls, -slope[0], 1.0), jnp.inf)
+        ahead = jnp.minimum((1.0 - GAMMA) * dt, MOST * jnp.min(lasts))
+        new, there, then = stage(state + ahead * slope, now, dt - ahead)
+        lost = ahead * here.loss * first + (dt - ahead) * there.loss * new
+        return new, Run(new, lost, jnp.maximum(outcome, then))
 
-    return Run(*jax.lax.scan(step, start, forcing)[1])
+    return jax.lax.scan(step, start, forcing)[1]
 
 
 def accelerate(blocks: Blocks, factor: Float[Array, " pool"]) -> Blocks:
     """The operator with all that leaves pool i, decay of a tracer included, ``factor_i`` times as fast.
 
-    Its steady state times ``factor`` is that of ``blocks``: how land models shorten a spin-up. Decay left out
-    is their classic error (14C then comes out too old): accelerate the operator of the tracer, not of carbon.
+        A' = A diag(factor),    so that    C = factor C'
+
+    with C' its steady state and C that of ``blocks``: how land models shorten a spin-up. Decay left out is
+    their classic error (14C then comes out too young): accelerate the operator of the tracer, not of carbon.
+
+    >>> slow = Blocks(jnp.zeros((1, 1)), -0.01 * jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
+    >>> accelerate(slow, jnp.array([100.0])).diagonal.tolist()
+    [[[-1.0]]]
     """
     return Blocks(blocks.lower * factor, blocks.diagonal * factor, blocks.upper * factor)
-
-
-def _implicit_carbon(system: Callable[[Array], System], carbon: Array, h: float) -> Array:
-    """C1 with C1 = C0 + h (u + A(C1) C1), by Newton steps that leave a pool at least a tenth of itself."""
-
-    def newton(guess: Array, _: None) -> tuple[Array, None]:
-        blocks, here = jacobian(system, guess), system(guess)
-        unit = jnp.eye(carbon.shape[-1])
-        shifted = Blocks(-h * blocks.lower, unit - h * blocks.diagonal, -h * blocks.upper)
-        miss = carbon + h * (here.inputs + multiply(here.blocks, guess)) - guess
-        return jnp.maximum(guess + solve(shifted, miss), LEAST_SHARE * guess), None
-
-    return jax.lax.scan(newton, carbon, length=NEWTON_STEPS)[0]
-
-
-def _row(system: System) -> System:
-    """Total carbon of a system with tracers."""
-    return jax.tree.map(lambda part: part[0], system)
-
-
-def _first_off(lower: Array) -> Array:
-    return lower.at[..., 0, :].set(0.0)
-
-
-def _last_off(upper: Array) -> Array:
-    return upper.at[..., -1, :].set(0.0)
