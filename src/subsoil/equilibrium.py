@@ -66,13 +66,13 @@ class Equilibrium(NamedTuple):
         """Error of `label`, by comparison with finer poles."""
         return _error(self.blocks, self.fluxes.inputs, _fixed(years))
 
-    def ages(self, part: str = "carbon", whole: bool = False) -> AgeDistribution:
+    def ages(self, part: str = "carbon", whole: bool = False, poles: str = "standard") -> AgeDistribution:
         """Distribution of age: of the ``carbon`` of each layer, of each of its ``pools``, or of its ``co2``.
 
-        whole: of the column instead of its layers; that of the co2 is the transit time.
+        whole: of the column instead of its layers; that of the co2 is the transit time where nothing leaches.
         Raises BadCall for another part.
         """
-        return _ages(self.blocks, self.carbon, self._project(part), whole=whole)
+        return _ages(self.blocks, self.carbon, self._project(part), poles, whole)
 
     def mean_age(self, part: str = "carbon", whole: bool = False) -> Float[Array, "*batch group layer"]:
         """Mean age, yr, of the same parts."""
@@ -87,10 +87,14 @@ class Equilibrium(NamedTuple):
 
         with A* the tracer's operator and C* its steady state under a signature of 1. ages: ends of the bins,
         yr before sampling, from 0 up [bin + 1]; signature: mean of the source's content in each bin, and last
-        that of all older time [bin + 1]. Returns X / C.
+        that of all older time [bin + 1]. Returns X / C, which is not a number in a pool without carbon.
+
+        For a decaying tracer the source's content is absolute, not F14C: see `subsoil.tracers.RADIOCARBON`.
+        Within a bin the source counts as constant: bins of a year for a bomb curve. Raises BadCall for ages
+        that do not rise from 0, or not one signature for each bin and for all before.
         """
         edges, entering = np.asarray(ages, dtype=float), jnp.asarray(signature)
-        rising = edges.ndim == 1 and edges[0] == 0.0 and bool((np.diff(edges) > 0.0).all())
+        rising = edges.ndim == 1 and edges.size > 1 and edges[0] == 0.0 and bool((np.diff(edges) > 0.0).all())
         if not rising or entering.shape != edges.shape:
             raise BadCall(
                 "a history wants ages that rise from 0 and a signature of each bin and of all before"
@@ -190,7 +194,7 @@ def sweep(
     for first in range(0, columns, size):
         last = min(first + size, columns)
         rows = np.minimum(np.arange(first, first + size), columns - 1)  # the last chunk is filled up
-        part = solver(dict(model.values), Forcing(*(np.asarray(field)[rows] for field in forcing)))
+        part = solver(dict(model.values), jax.tree.map(lambda field: np.asarray(field)[rows], forcing))
         parts.append(jax.tree.map(np.asarray, part))
         if progress:
             progress(last, columns)

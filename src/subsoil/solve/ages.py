@@ -26,11 +26,11 @@ from subsoil.solve.exponential import Response, Windows
 SHORTEST, LONGEST = 1e-3, 2e7
 """Ages between which quantiles are looked for, yr: from hours to beyond every soil."""
 
-PIECES_PER_DECADE, DEGREE = 2, 9
+PIECES_PER_DECADE, DEGREE = 2, 11
 """Between these ages the distribution is a polynomial in ln(age), piece by piece: error below 1e-9."""
 
-NEWTON_STEPS = 5
-"""On one piece, from the line between its ends; the fifth step changes nothing any more."""
+NEWTON_STEPS = 3
+"""On one piece, from a line between neighbours of its points; the third changes the last digits."""
 
 
 def steady(blocks: Blocks, inputs: Float[Array, "*batch layer pool"]) -> Float[Array, "*batch layer pool"]:
@@ -145,7 +145,9 @@ class AgeDistribution(NamedTuple):
         """Age (yr) below which the share lies; infinite where it is not reached in 2e7 yr.
 
         By Newton's method on the piece that holds the share; differentiable in the model, by the implicit
-        function theorem. Shares below what the first thousandth of a year holds give that age.
+        function theorem. Shares below what the first thousandth of a year holds give that age. The error of
+        the distribution over its slope is the error of the age: for shares from 0.05 to 0.95 a relative 1e-7
+        or less, with the fine poles 1e-8.
 
         Raises BadCall for shares outside (0, 1).
         """
@@ -191,8 +193,12 @@ def _quantile(ages: AgeDistribution, at: tuple[float, ...]) -> Float[Array, "*ba
     piece = jnp.clip(below - 1, 0, pieces - 1)
     terms = jnp.take_along_axis(ages.chebyshev[..., None, :, :], piece[..., None, None], axis=-2)[..., 0, :]
     fixed = jax.lax.stop_gradient(terms)
-    low, high = (jnp.take_along_axis(rising, piece + i, axis=-1) for i in (0, 1))
-    x = jnp.clip(2.0 * (shares - low) / jnp.where(high > low, high - low, 1.0) - 1.0, -1.0, 1.0)
+    points = np.linspace(-1.0, 1.0, DEGREE + 2)
+    values = fixed @ np.polynomial.chebyshev.chebvander(points, DEGREE).T
+    left = jnp.clip(jnp.sum(values < shares[:, None], axis=-1, keepdims=True) - 1, 0, DEGREE)
+    low, high = (jnp.take_along_axis(values, left + i, axis=-1)[..., 0] for i in (0, 1))
+    part = jnp.clip((shares - low) / jnp.where(high > low, high - low, 1.0), 0.0, 1.0)
+    x = -1.0 + (left[..., 0] + part) * (points[1] - points[0])
     for _ in range(NEWTON_STEPS):
         value, slope = _clenshaw(fixed, x)
         x = jnp.clip(x - (value - shares) / jnp.where(slope > 0.0, slope, jnp.inf), -1.0, 1.0)
