@@ -194,7 +194,9 @@ def sweep(
     for first in range(0, columns, size):
         last = min(first + size, columns)
         rows = np.minimum(np.arange(first, first + size), columns - 1)  # the last chunk is filled up
-        part = solver(dict(model.values), jax.tree.map(lambda field: np.asarray(field)[rows], forcing))
+        part = solver(
+            dict(model.values), jax.tree.map(lambda field, rows=rows: np.asarray(field)[rows], forcing)
+        )
         parts.append(jax.tree.map(np.asarray, part))
         if progress:
             progress(last, columns)
