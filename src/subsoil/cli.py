@@ -220,12 +220,23 @@ def models(
     name: Annotated[
         str | None, typer.Argument(metavar="[MODEL]", help="Show the parameters of this one.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Hold this one to the laws of every model; exit 1 if one breaks.")
+    ] = False,
     as_csv: AsCsv = False,
 ) -> None:
     """Soil models: pools, layers, source; or the parameters of one."""
     from subsoil import pipeline
 
     plain = _plain(as_csv)
+    if check:
+        if name is None:
+            raise BadCall("--check wants the name of a model: subsoil models icbm --check")
+        laws = pipeline.check_model(name)
+        _print_table(
+            laws.assign(holds=laws["holds"].map({True: "yes", False: "no"})), plain, f"Laws of {name}"
+        )
+        raise typer.Exit(0 if laws["holds"].all() else 1)
     if name is None:
         table = pipeline.list_models()
         shown = table if plain else _counted_pools(table)

@@ -388,6 +388,13 @@ def list_parameters(name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def check_model(name: str) -> pd.DataFrame:
+    """The laws of every model (`subsoil.contract`), each with whether this one holds it and by how much."""
+    from subsoil.contract import check_contract
+
+    return pd.DataFrame(check_contract(catalogue.model(_known(name))))
+
+
 def label_model(
     name: str, years: Sequence[float], site: Mapping[str, Any], changes: Mapping[str, float] | None = None
 ) -> tuple[pd.DataFrame, float]:

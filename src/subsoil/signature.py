@@ -99,18 +99,20 @@ def entering13(
     >>> delta13(entering13(air, ppm, 2000.0, Plants())).round(2)[0].tolist()
     -26.19
     """
+    years = np.union1d(delta_air.year, co2.year)
     rise: float | np.ndarray = 0.0
     if plants.co2_effect:
-        rise = _schubert_jahren(co2.at(delta_air.year, hold=True)) - _schubert_jahren(co2.at(year, hold=hold))
-    three = _taken_up(delta_air, plants.discrimination3 + rise)
-    four = _taken_up(delta_air, C4_DISCRIMINATION)
+        rise = _schubert_jahren(co2.at(years, hold=True)) - _schubert_jahren(co2.at(year, hold=hold))
+    delta = delta_air.at(years, hold=True)
+    three, four = _taken_up(delta, plants.discrimination3 + rise), _taken_up(delta, C4_DISCRIMINATION)
     mixed = (1.0 - plants.c4_share) * three + plants.c4_share * four
-    return _by_age(replace(delta_air, value=np.asarray(mixed), unit="1"), year, hold)
+    entered = replace(delta_air, year=years, value=mixed, sigma=np.full(years.size, np.nan), unit="1")
+    return _by_age(entered, year, hold)
 
 
-def _taken_up(delta_air: History, discrimination: Numbers) -> Float[np.ndarray, "..."]:
+def _taken_up(delta: Float[np.ndarray, " time"], discrimination: Numbers) -> Float[np.ndarray, " time"]:
     lost = np.asarray(discrimination, dtype=float)
-    return content13((delta_air.value - lost) / (1.0 + lost / 1000.0))
+    return np.asarray(content13((delta - lost) / (1.0 + lost / 1000.0)))
 
 
 def _schubert_jahren(ppm: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
