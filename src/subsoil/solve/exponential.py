@@ -134,12 +134,16 @@ class Windows:
         return cls(tuple(float(shortest * ratio**i) for i in range(count)), poles_name)
 
     def weights(self, times: ArrayLike) -> Float[np.ndarray, "part window node *time"]:
-        """Weights of each time in its window, zero in the others; a time 0 has none anywhere."""
+        """Weights of each time in its window, zero in the others; a time 0 has none anywhere.
+
+        Raises BadCall for a time that is neither 0 nor in a window.
+        """
         times = np.asarray(times, dtype=float)
         chosen, window = poles(self.poles), self._window(times)
         start = np.array(self.first)[window]
         relative = np.where(times > 0.0, times / start, 1.0)
-        if (relative < 1.0 - 1e-9).any() or (relative > chosen.ratio * (1.0 + 1e-9)).any():
+        inside = (relative > 1.0 - 1e-9) & (relative < chosen.ratio * (1.0 + 1e-9))
+        if not ((times >= 0.0) & inside).all():
             raise BadCall(f"times {times.min():g} to {times.max():g} yr lie outside the windows {self.first}")
         fitted = chosen.weights(relative) / start * (times > 0.0)
         at = window[None] == np.arange(len(self.first)).reshape(-1, *([1] * times.ndim))
