@@ -1,9 +1,12 @@
-"""How fast subsoil is on this machine, beside the limits it was built to: printed, and in out/bench.csv.
+"""How fast subsoil is on this machine, beside the limits it was built to.
 
-    python bench/bench.py            runs the whole study in a temporary folder
-    python bench/bench.py --reuse    takes its seconds from the last run, out/balesdent2018/manifest.json
+    python bench/bench.py            the study, then the soil models
+    python bench/bench.py --study    the study in a temporary folder: out/bench_study.csv
+    python bench/bench.py --models   soil models beside NumPy and SciPy: out/bench.csv
+    python bench/bench.py --reuse    takes the study's seconds from its last run
 
-Nothing fails on a slow machine; without the published workbook, what needs it is left out.
+Nothing fails on a slow machine; without the published workbook, what needs it is left out. Where JAX sees a
+GPU the soil models run there, as the backend "gpu": .venv/bin/pip install "jax[cuda12]", then --models.
 """
 
 import argparse
@@ -112,19 +115,32 @@ def figures(reuse: bool) -> Iterator[Row]:
     yield from earlier_study(MANIFEST) if reuse else study()
 
 
-def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--reuse", action="store_true", help="take the study's seconds from its last run")
+def measure_study(reuse: bool, file: Path) -> None:
+    """Print and write the figures of the study."""
     rows = []
-    print(f"{os.cpu_count()} cores; {os.getloadavg()[0]:.1f} processes were busy before the first run")
     print(f"{'task':<46}{'seconds':>9}{'limit':>8}")
-    for row in figures(parser.parse_args(arguments).reuse):
+    for row in figures(reuse):
         rows.append(row)
         print(row.line(), flush=True)
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([Row._fields, *rows])
+    print(file)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--study", action="store_true", help="the study alone")
+    parser.add_argument("--models", action="store_true", help="the soil models alone")
+    parser.add_argument("--reuse", action="store_true", help="take the study's seconds from its last run")
+    asked = parser.parse_args(arguments)
     OUT.mkdir(exist_ok=True)
-    with (OUT / "bench.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Row._fields, *rows])
-    print(OUT / "bench.csv")
+    print(f"{os.cpu_count()} cores; {os.getloadavg()[0]:.1f} processes were busy before the first run")
+    if asked.study or not asked.models:
+        measure_study(asked.reuse, OUT / "bench_study.csv")
+    if asked.models or not asked.study:
+        import models  # JAX starts here, after the study and its memory were measured
+
+        models.compare(OUT / "bench.csv")
 
 
 if __name__ == "__main__":
