@@ -41,7 +41,7 @@ class Soil:
 
 @pytest.fixture(scope="session")
 def rings() -> Soil:
-    """Four columns of four layers; three pools pass 97 % of their carbon on in a ring, at one pace or at three.
+    """Four columns of four layers; three pools pass 97 % of their carbon on in a ring, at one pace or three.
 
     The eigenvalues of the first column lie 0.5 radians off the real axis, more than in any published model.
     """
