@@ -105,7 +105,7 @@ class DepthGrid:
         node = self.centre if self.node is None else self.node
         object.__setattr__(self, "node", _frozen(node))
         if self.node.shape != (len(self),) or not ((self.top < self.node) & (self.node < self.bottom)).all():
-            raise BadCall(f"a grid wants one node inside each layer, got nodes {self.node} m in {boundaries} m")
+            raise BadCall(f"a grid wants one node inside each layer, got {self.node} m in {boundaries} m")
 
     @classmethod
     def from_cm(cls, boundaries: Numbers) -> "DepthGrid":

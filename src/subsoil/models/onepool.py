@@ -1,4 +1,4 @@
-"""One pool that decomposes, diffuses and is carried down: the smallest model, with a profile known in closed form.
+"""One pool that decomposes, diffuses and is carried down: known in closed form.
 
     dC/dt = R(z) + d/dz(D dC/dz) - d(v C)/dz - k C
 
