@@ -340,7 +340,13 @@ def peer() -> Iterator[Row]:
     model, months = MODELS["rothc"], np.ones(12)
     clay, mat, rain, litter = 0.234, 9.3, 120.0, 1.7
     site = partial(
-        site_forcing, model.grid, map_mm=12 * rain, pet_mm=12 * 40.0, moisture_deficit=0.0, above=1.0
+        site_forcing,
+        model.grid,
+        map_mm=12 * rain,
+        pet_mm=12 * 40.0,
+        moisture_deficit=0.0,
+        above=1.0,
+        cover=0.0,
     )
     forcing = jax.vmap(lambda npp: site(mat=mat, clay=clay, npp=npp))(jnp.full(BATCH, 0.1 * litter))
 

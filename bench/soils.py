@@ -1,4 +1,4 @@
-"""The soils of the benchmark: columns of CLM5 (7 pools x 20 layers), parameters and sites varied at random."""
+"""The soils of the benchmark: columns of CLM5 (7 pools x 20 layers), parameters and sites vary at random."""
 
 import jax
 import numpy as np
