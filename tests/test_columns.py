@@ -204,7 +204,7 @@ def test_c4_plants_and_co2_change_what_enters() -> None:
     old = 20.22 + less
     assert with_co2[-1] == pytest.approx((-8.0 - old) / (1.0 + old / 1000.0), abs=1e-9)
     with pytest.raises(BadCall, match=r"c4_share lies between 0 and 1, got 50"):
-        Plants(c4_share=50)
+        Plants(c4_share=50.0)
 
 
 def test_what_entered_is_the_mean_of_its_years() -> None:

@@ -31,7 +31,7 @@ First steps:
 \b
 Exit codes:
   0  fine                         5  an optional library is missing
-  1  check or doctor found        6  the sampler did not converge
+  1  check or doctor found        6  it did not converge
      something to mend            7  the system refused (permission, disk)
   2  wrong argument               70 a defect in subsoil
   3  unreadable file              130 interrupted
@@ -269,7 +269,12 @@ def run_model(
         bool, typer.Option("--forecast", help="14C of the air after 2019.4 from a forecast.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the results [default: out/MODEL].")] = None,
-    data: Data = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Folder of the records of the air; else SUBSOIL_DATA, cache."
+        ),
+    ] = None,
 ) -> None:
     """Run a soil model: stock, new carbon, 14C, 13C and age by depth.
 
@@ -303,7 +308,7 @@ def label(
 
     (table, error), plain = pipeline.label_model(model, times, known, changed), _plain(as_csv)
     _say(f"Error of f_new: below {max(error, 1e-12):.1e}")
-    _print_table(table if plain else _by_year(table), plain, f"{model}: share of carbon younger than")
+    _print_table(table if plain else _by_year(table), plain, f"{model}, by layer: share younger than")
 
 
 @app.command()
@@ -475,7 +480,7 @@ def _by_year(table: "DataFrame") -> "DataFrame":
     wide = table.pivot_table(index=["layer_top", "layer_bottom"], columns="labelling_years", values="f_new")
     wide.columns = [f"{year:g} yr" for year in wide.columns]
     cm = [f"{top:.3g}–{bottom:.3g}" for top, bottom in wide.index]
-    return wide.reset_index(drop=True).assign(cm=cm)[["cm", *wide.columns]]
+    return wide.round(4).reset_index(drop=True).assign(cm=cm)[["cm", *wide.columns]]
 
 
 def _cell(value: object) -> str:

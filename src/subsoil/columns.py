@@ -17,11 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from subsoil import __version__
 from subsoil.archive import atmosphere
-from subsoil.constants import DAYS_PER_YEAR, R_PDB, RADIOCARBON_DECAY
+from subsoil.constants import DAYS_PER_YEAR, R_PDB, RADIOCARBON_DECAY, Numbers
 from subsoil.depth import DepthGrid
 from subsoil.equilibrium import QUANTILES, Equilibrium, at_rest
 from subsoil.errors import BadCall, MissingData
@@ -105,7 +104,7 @@ FORCING: Mapping[str, str] = {
 """Units of the fields of a forcing."""
 
 
-def label(model: Model, forcing: Forcing, years: ArrayLike, *, batch: bool = False) -> xr.DataArray:
+def label(model: Model, forcing: Forcing, years: Numbers, *, batch: bool = False) -> xr.DataArray:
     """f_new: of the carbon of each layer, the share that entered in the last ``years``, at steady state.
 
     A label is switched on in all that enters; f_new is what share of a layer's carbon carries it ``years``
@@ -153,10 +152,10 @@ def run(
     forcing: Forcing,
     *,
     batch: bool = False,
-    years: ArrayLike = YEARS,
+    years: Numbers = YEARS,
     year: float = SAMPLED,
     zone: str | None = None,
-    latitude: ArrayLike = LATITUDE,
+    latitude: Numbers = LATITUDE,
     plants: Plants | None = None,
     fractionation: Mapping[str, float] | None = None,
     forecast: bool = False,
@@ -444,7 +443,7 @@ def _names(outcome: np.ndarray) -> np.ndarray:
     return np.array([words[int(o)] for o in np.ravel(outcome)], dtype=str).reshape(np.shape(outcome))
 
 
-def _each(value: ArrayLike, count: int, name: str) -> list[float]:
+def _each(value: Numbers, count: int, name: str) -> list[float]:
     array = np.asarray(value, dtype=float)
     if array.shape not in ((), (count,)):
         raise BadCall(f"{name} is one number or one a column ({count}), got shape {array.shape}")

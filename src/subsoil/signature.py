@@ -117,7 +117,7 @@ def _taken_up(delta: Float[np.ndarray, " time"], discrimination: Numbers) -> Flo
 
 def _schubert_jahren(ppm: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     a, b, c = SCHUBERT_JAHREN
-    return a * b * (ppm + c) / (a + b * (ppm + c))
+    return np.asarray(a * b * (ppm + c) / (a + b * (ppm + c)))
 
 
 def _by_age(history: History, year: float, hold: bool) -> Float[np.ndarray, " bin"]:

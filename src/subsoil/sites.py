@@ -93,7 +93,7 @@ YEARLY = {"precipitation": "map_mm", "potential_evaporation": "pet_mm"}
 DEPTHS = ("sdepth", "depth", "solth", "levsoi", "levgrnd", "layer", "lev", "z")
 PLACES = ("lat", "latitude", "lon", "longitude", "site", "column", "gridcell")
 
-Values = Float[np.ndarray, "column month layer"]
+Values = Float[np.ndarray, "column _ _"]
 
 
 @dataclass(frozen=True)
