@@ -6,11 +6,8 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -240,37 +237,51 @@ def fenced(page: str, name: str) -> str:
 
 
 @pytest.fixture
-def mine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The model of docs/add-a-model.md, as if its two files were saved."""
-    module = ModuleType("subsoil.models.mine")
-    exec(compile(fenced("add-a-model.md", "mine.py"), "mine.py", "exec"), module.__dict__)
-    monkeypatch.setitem(sys.modules, "subsoil.models.mine", module)
-    tables = {**catalogue._tables(), "mine": tomllib.loads(fenced("add-a-model.md", "mine.toml"))}
-    monkeypatch.setattr(catalogue, "_tables", lambda: tables)
-    catalogue.homes.cache_clear()
-    yield module
-    catalogue.homes.cache_clear()
+def mine(tmp_path: Path) -> Iterator[Path]:
+    """The model of docs/add-a-model.md, its two files saved; forgotten again afterwards."""
+    for name in ("mine.py", "mine.toml"):
+        (tmp_path / name).write_text(fenced("add-a-model.md", name), "utf-8")
+    yield tmp_path / "mine.py"
+    catalogue.tables().pop("mine", None)
     catalogue.model.cache_clear()
 
 
-def test_the_model_of_the_how_to_holds_the_laws(run: Run, mine: ModuleType) -> None:
-    code, out, _ = run("models", "mine", "--check")
+def test_the_model_of_the_how_to_holds_the_laws(run: Run, mine: Path) -> None:
+    code, out, _ = run("models", str(mine), "--check")
     assert set(table(out)["holds"]) == {"yes"}
     assert code == 0
     assert "mine" in set(table(run("models")[1])["model"])
 
 
-def test_a_model_that_breaks_a_law_is_told_so(run: Run, mine: ModuleType) -> None:
-    right = mine.equations
-
-    def litter_twice(values: Any, forcing: Any, grid: Any, carbon: Any = None) -> Any:
-        return right({**values, "k_humus": 0.01}, forcing, grid, carbon)  # a row that changes nothing
-
-    mine.equations = litter_twice  # type: ignore[attr-defined]
-    code, out, _ = run("models", "mine", "--check")
+def test_a_model_that_breaks_a_law_is_told_so(run: Run, mine: Path) -> None:
+    text = mine.read_text("utf-8")
+    assert 'values["k_humus"]' in text
+    mine.write_text(text.replace('values["k_humus"]', "0.01"), "utf-8")  # a row that changes nothing
+    code, out, _ = run("models", str(mine), "--check")
     broken = table(out).query("holds == 'no'")
     assert code == 1
     assert "k_humus" in " ".join(broken["law"] + broken["detail"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("no table", "two files, mine.py and mine.toml"),
+        ("no equations", "AttributeError"),
+        ("no python", "SyntaxError"),
+        ("no toml", "TOMLDecodeError"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(run: Run, mine: Path, fault: str, told: str) -> None:
+    if fault == "no table":
+        mine.with_suffix(".toml").unlink()
+    elif fault == "no toml":
+        mine.with_suffix(".toml").write_text("pools = [", "utf-8")
+    else:
+        mine.write_text("nothing = 1" if fault == "no equations" else "def (", "utf-8")
+    code, _, err = run("models", str(mine), "--check")
+    assert code == 2
+    assert told in err
 
 
 def test_the_page_lists_what_run_writes() -> None:

@@ -362,7 +362,7 @@ def list_models() -> pd.DataFrame:
     """Every soil model of the catalogue, from its table of parameters; no equations are loaded."""
     rows = []
     for name, home in catalogue.homes().items():
-        table = catalogue._tables()[home]
+        table = catalogue.tables()[home]
         own = table["models"][name]
         row = {"model": name, "title": own["title"], "pools": "; ".join(table["pools"]), "tracers": TRACERS}
         row |= {"layers": len(own["grid_cm"]) - 1, "deepest_cm": round(float(own["grid_cm"][-1]), 1)}
@@ -377,7 +377,7 @@ def list_parameters(name: str) -> pd.DataFrame:
 
     Raises `BadCall` for an unknown model, with names that are alike.
     """
-    table = catalogue._tables()[catalogue.homes()[_known(name)]]
+    table = catalogue.tables()[catalogue.homes()[_known(name)]]
     own = table["models"][name].get("values", {})
     rows = [
         {"parameter": key, "value": float(own.get(key, row["value"])), "unit": row["unit"]}
@@ -475,7 +475,9 @@ def run_model(
 
 
 def _known(name: str) -> str:
-    """The name of a model, if there is such a model."""
+    """The name of a model, if there is such a model; a path to one of one's own adds it."""
+    if name.endswith(".py"):
+        return catalogue.add(name)
     if name in catalogue.homes():
         return name
     alike = get_close_matches(name.lower(), catalogue.homes(), n=3, cutoff=0.6)

@@ -8,6 +8,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module, resources
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from subsoil.depth import DepthGrid
@@ -18,17 +21,47 @@ if TYPE_CHECKING:
 
 
 @cache
-def _tables() -> dict[str, dict[str, Any]]:
+def tables() -> dict[str, dict[str, Any]]:
     """Contents of each table of parameters, by the name of its file of equations."""
     folder = resources.files("subsoil.models") / "parameters"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return {f.name.removesuffix(".toml"): tomllib.loads(f.read_text("utf-8")) for f in files}
 
 
-@cache
 def homes() -> dict[str, str]:
     """File of equations of each model: ``{"clm5": "clm", ...}``."""
-    return {name: home for home, table in _tables().items() for name in table["models"]}
+    return {name: home for home, table in tables().items() for name in table["models"]}
+
+
+def add(path: str | Path) -> str:
+    """Take up a model of one's own, ``mine.py`` with its table ``mine.toml`` beside it; its (first) name.
+
+    Raises BadCall where one of the two files is missing or is no model.
+    """
+    path = Path(path)
+    table = path.with_suffix(".toml")
+    if not (path.is_file() and table.is_file()):
+        raise BadCall(
+            f"a model is two files, {path.name} and {table.name} beside it; not both are in {path.parent}"
+        )
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    code = module_from_spec(spec)
+    try:
+        content = tomllib.loads(table.read_text("utf-8"))
+        spec.loader.exec_module(code)
+        names = list(content["models"])
+        code.equations  # noqa: B018
+    except (tomllib.TOMLDecodeError, SyntaxError, ImportError, KeyError, AttributeError) as fault:
+        raise BadCall(f"{path} and its table are no model: {type(fault).__name__}: {fault}") from fault
+    tables()[path.stem], _OWN[path.stem] = content, code
+    model.cache_clear()
+    return names[0]
+
+
+_OWN: dict[str, ModuleType] = {}
+"""Equations of models that were added."""
 
 
 @cache
@@ -45,7 +78,7 @@ def model(name: str) -> "Model":
 def _built(home: str, name: str) -> "Model":
     from subsoil.models.model import Model
 
-    table = _tables()[home]
+    table = tables()[home]
     own = table["models"][name]
     rows = {key: _parameter(key, row) for key, row in table["parameters"].items()}
     values = {key: row.value for key, row in rows.items()}
@@ -54,7 +87,7 @@ def _built(home: str, name: str) -> "Model":
         raise BadCall(f"{name}: values of unknown parameters {sorted(unknown)} in parameters/{home}.toml")
     node = own.get("node_cm")
     grid = DepthGrid.from_cm(own["grid_cm"])
-    code = import_module(f"subsoil.models.{home}")
+    code = _OWN[home] if home in _OWN else import_module(f"subsoil.models.{home}")
     bare = Model(
         name=name,
         title=own["title"],
