@@ -251,6 +251,10 @@ def test_the_model_of_the_how_to_holds_the_laws(run: Run, mine: Path) -> None:
     assert set(table(out)["holds"]) == {"yes"}
     assert code == 0
     assert "mine" in set(table(run("models")[1])["model"])
+    assert "k_humus" in run("models", str(mine))[1]
+    out = run("run", str(mine), *SITE)[1]
+    assert out.splitlines()[0] == "out/mine/column.nc"
+    assert mine.is_file()
 
 
 def test_a_model_that_breaks_a_law_is_told_so(run: Run, mine: Path) -> None:

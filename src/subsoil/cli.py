@@ -58,7 +58,9 @@ Data = Annotated[
         "--data", metavar="DIR", help="Folder of published data; else SUBSOIL_DATA, cache, download."
     ),
 ]
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="One of `subsoil models`.")]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="One of `subsoil models`, or your own: mine.py.")
+]
 Mat = Annotated[float | None, typer.Option(help="Mean annual temperature, degC.")]
 Map = Annotated[float | None, typer.Option(help="Mean annual precipitation, mm.")]
 Site = Annotated[
@@ -285,7 +287,7 @@ def run_model(
 
     with Progress(False) as progress:
         for path in pipeline.run_model(
-            model, out or Path("out") / model, known, changed, forcing, progress,
+            model, out or Path("out") / Path(model).name.removesuffix(".py"), known, changed, forcing, progress,
             years=times, year=year, latitude=latitude, zone=zone, data=data, forecast=forecast,
             plants={"c4_share": c4, "ci_ca": ci_ca, "co2_effect": co2_effect},
         ):  # fmt: skip

@@ -377,8 +377,9 @@ def list_parameters(name: str) -> pd.DataFrame:
 
     Raises `BadCall` for an unknown model, with names that are alike.
     """
-    table = catalogue.tables()[catalogue.homes()[_known(name)]]
-    own = table["models"][name].get("values", {})
+    known = _known(name)
+    table = catalogue.tables()[catalogue.homes()[known]]
+    own = table["models"][known].get("values", {})
     rows = [
         {"parameter": key, "value": float(own.get(key, row["value"])), "unit": row["unit"]}
         | {"lower": float(row["bounds"][0]), "upper": float(row["bounds"][1])}
