@@ -285,9 +285,10 @@ def run_model(
     known, changed, times = _site(mat, map, site), _changes(changes), _numbers("--years", years)
     from subsoil import pipeline
 
+    folder = out or Path("out") / Path(model).name.removesuffix(".py")
     with Progress(False) as progress:
         for path in pipeline.run_model(
-            model, out or Path("out") / Path(model).name.removesuffix(".py"), known, changed, forcing, progress,
+            model, folder, known, changed, forcing, progress,
             years=times, year=year, latitude=latitude, zone=zone, data=data, forecast=forecast,
             plants={"c4_share": c4, "ci_ca": ci_ca, "co2_effect": co2_effect},
         ):  # fmt: skip
