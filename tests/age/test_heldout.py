@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from subsoil.age import heldout
-from subsoil.age.heldout import AS_OBSERVED, AT_DEPTH, FLOOR, Candidate, crps, held_out, score
+from subsoil.age.heldout import AS_OBSERVED, AT_DEPTH, FLOOR, Candidate, held_out, score
 from subsoil.age.model import pooled
 from subsoil.age.sampler import Sampling
 from subsoil.age.simulate import simulate_table
 from subsoil.archive.harmonise import at_depths
+from subsoil.ensembles import crps
 from subsoil.errors import BadCall
 
 DEPTHS = [0, 30, 60]

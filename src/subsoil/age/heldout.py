@@ -24,6 +24,7 @@ from subsoil.age.model import CURVE, Model, age_distribution, scatter
 from subsoil.age.sampler import Fitted, Sampler, Sampling
 from subsoil.archive.harmonise import line_weights
 from subsoil.datasets import AgeData, age_data
+from subsoil.ensembles import crps
 from subsoil.errors import BadCall
 
 FOLDS = 10
@@ -114,26 +115,6 @@ def score(forecasts: pd.DataFrame) -> pd.DataFrame:
                 )
             )
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def crps(
-    draws: Float[np.ndarray, "draw value"], observed: Float[np.ndarray, " value"]
-) -> Float[np.ndarray, " value"]:
-    """Continuous ranked probability score of an ensemble: E|X - y| - E|X - X'| / 2, X' another draw.
-
-    In the unit of the values; the fair form, without bias from the number of draws (Ferro 2014, Q. J. R.
-    Meteorol. Soc. 140:1917). A single certain forecast scores its absolute error.
-
-    >>> crps(np.array([[0.2], [0.4]]), np.array([0.3])).round(3).tolist()
-    [0.0]
-    """
-    m = len(draws)
-    error = np.abs(draws - observed).mean(axis=0)
-    if m == 1:
-        return error
-    ranks = np.arange(1, m + 1)[:, None]
-    spread = ((2 * ranks - m - 1) * np.sort(draws, axis=0)).sum(axis=0) / (m * (m - 1))
-    return error - spread
 
 
 def _deal(sites: int, folds: int, key: int) -> Int[np.ndarray, " site"]:
