@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from subsoil.depth import DepthGrid
-from subsoil.equilibrium import Equilibrium, at_rest, solve_at_rest
+from subsoil.equilibrium import Equilibrium, at_rest
 from subsoil.forcing import site_forcing, stack
 from subsoil.models.catalogue import MODELS
 from subsoil.models.model import annual_fluxes, operator, tendency
@@ -18,7 +18,6 @@ from subsoil.solve.system import System
 from subsoil.solve.transient import run
 
 GRID = DepthGrid.from_cm([0, 10, 30, 100])
-MICROBIAL = ("corpse", "millennial", "mimics")
 
 
 def grazing(values: Any, carbon: Any) -> System:
@@ -81,7 +80,7 @@ CLIMATES = [(-5.0, 0.05, 0.05), (-5.0, 1.5, 0.6), (12.0, 0.5, 0.25), (28.0, 0.05
 """Mean annual temperature, production, clay."""
 
 
-@pytest.fixture(scope="module", params=MICROBIAL)
+@pytest.fixture(scope="module", params=["millennial", "mimics"])
 def microbial(request: pytest.FixtureRequest) -> tuple[str, Any, Equilibrium]:
     sites = [
         site_forcing(GRID, mat=mat, map_mm=900, p_pet=1, clay=clay, sand=0.3, npp=npp)
@@ -101,7 +100,7 @@ def test_microbial_models_rest_in_every_climate(microbial: tuple[str, Any, Equil
         turnover = -np.diagonal(rest.blocks.diagonal[i], axis1=-2, axis2=-1)
         still = np.abs(tendency(fluxes, rest.carbon[i])) / (turnover * rest.carbon[i])
         assert still.max() < 1e-10
-        if i == 2:
+        if name == "mimics" and i == 2:
             after = carbon_after(model, site, 1.3 * rest.carbon[i], 400)
             np.testing.assert_allclose(after.sum(), rest.carbon[i].sum(), rtol=0.02)
 
@@ -118,27 +117,6 @@ def carbon_after(model: Any, site: Any, start: Any, steps: int) -> np.ndarray:
     ran = jax.jit(lambda c: run(at, jnp.zeros(steps), c[None], 50.0, order=1, linear=False))(start)
     assert (np.asarray(ran.outcome) == 0).all()
     return np.asarray(ran.state[-1, 0])
-
-
-def test_derivative_of_a_microbial_model_equals_differences() -> None:
-    """Of stock in the temperature and of microbes in a rate, through the search and its first guess."""
-    model = MODELS["corpse"]
-    site = site_forcing(GRID, mat=10, map_mm=900, p_pet=1)
-
-    @jax.jit
-    def answer(warmer: Any, share: Any) -> Any:
-        forcing = site._replace(temperature=site.temperature + warmer)
-        values = {**model.values, "microbial_turnover": model.values["microbial_turnover"] * share}
-        rest = solve_at_rest(model.equations, model.first_guess, False, GRID, values, forcing)
-        return jnp.log(rest.carbon.sum()) + jnp.log(rest.carbon[1, 3])
-
-    slopes = jax.jit(jax.grad(answer, argnums=(0, 1)))(0.0, 1.0)
-    for i, slope in enumerate(slopes):
-        step = 1e-3
-        away = [np.array([0.0, 1.0]) + np.eye(2)[i] * k * step for k in (-2, -1, 1, 2)]
-        points = [float(answer(*at)) for at in away]
-        central = (8.0 * (points[2] - points[1]) - (points[3] - points[0])) / (12.0 * step)
-        assert float(slope) == pytest.approx(central, rel=1e-5)
 
 
 # The year that repeats.

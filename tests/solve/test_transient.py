@@ -1,6 +1,7 @@
 """Runs: mass closes, stocks stay positive, steps have their order, tracers ride and leave carbon alone."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,9 +12,10 @@ from scipy.linalg import expm
 
 from subsoil.depth import DepthGrid
 from subsoil.errors import BadCall
+from subsoil.evolution import evolve, repeat
 from subsoil.forcing import site_forcing
 from subsoil.models.catalogue import MODELS
-from subsoil.models.model import Fluxes, annual_fluxes, operator
+from subsoil.models.model import Fluxes, operator
 from subsoil.solve import blocks as algebra
 from subsoil.solve import kernel
 from subsoil.solve.ages import steady
@@ -26,6 +28,7 @@ from subsoil.tracers import Tracer, system
 GRID = DepthGrid.from_cm([0, 10, 30, 100])
 POOLS = ("fast", "middle", "slow")
 SAME, C14 = Tracer("same"), Tracer("c14", decay=1.0 / 8267.0)
+TRACERS = {"same": SAME, "c14": C14, "c13": Tracer("c13", fractionation={"*->co2": -2.0})}
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +47,18 @@ def fluxes() -> Fluxes:
     return Fluxes(*map(jnp.asarray, (inputs, flow, respired, down, up, leached)))
 
 
-def entering(fluxes: Fluxes, *tracers: Tracer) -> Any:
-    """System of a forcing that is (share of the inputs, signatures of the tracers)."""
+@partial(jax.jit, static_argnames=("dt", "order", "tracers"))
+def march(
+    fluxes: Fluxes, forcing: Any, start: Any, dt: float, order: int = 2, tracers: tuple[str, ...] = ()
+) -> Run:
+    """A run under a forcing that is (share of the inputs, signatures of the tracers)."""
 
     def at(now: Any, _: Any) -> System:
         share, signature = now
-        return system(fluxes._replace(inputs=fluxes.inputs * share), POOLS, tracers, signature)
+        own = [TRACERS[name] for name in tracers]
+        return system(fluxes._replace(inputs=fluxes.inputs * share), POOLS, own, signature)
 
-    return at
+    return run(at, forcing, start, dt, order)
 
 
 def forcing(steps: int, *signatures: Any, share: Any = 1.0) -> tuple[jax.Array, jax.Array]:
@@ -80,7 +87,7 @@ def test_mass_closes_and_stocks_stay_positive(fluxes: Fluxes, rest: jax.Array, o
     """Whatever the step, also where litter stops, triples or comes once, and pools start empty."""
     share = np.array([1.0, 0.0, 0.0, 3.0, 1.0, 0.0, 50.0, 0.0, 0.0, 1.0])
     for start in (rest, jnp.zeros_like(rest), rest * jnp.array([100.0, 0.0, 1.0])):
-        ran = run(entering(fluxes), forcing(10, share=share), start[None], dt, order)
+        ran = march(fluxes, forcing(10, share=share), start[None], dt, order)
         assert closes(ran, start, dt * share * float(fluxes.inputs.sum())) < 5e-15
         assert float(ran.state.min()) >= 0.0
         assert float(ran.lost.min()) >= 0.0
@@ -96,7 +103,7 @@ def test_halving_the_step_divides_the_error(
     errors = [
         float(
             jnp.abs(
-                run(entering(fluxes), forcing(n, share=0.0), rest[None], 1.0 / n, order).state[-1, 0] - exact
+                march(fluxes, forcing(n, share=0.0), rest[None], 1.0 / n, order).state[-1, 0] - exact
             ).max()
         )
         for n in (200, 400, 800)
@@ -108,12 +115,12 @@ def test_halving_the_step_divides_the_error(
 @pytest.mark.parametrize("step", [0.0, -1.0, np.nan])
 def test_a_step_that_is_none_is_refused(fluxes: Fluxes, rest: jax.Array, step: float) -> None:
     with pytest.raises(BadCall, match="a run wants a positive step"):
-        run(entering(fluxes), forcing(1), rest[None], step)
+        march(fluxes, forcing(1), rest[None], step)
 
 
 def test_an_order_that_is_none_is_refused(fluxes: Fluxes, rest: jax.Array) -> None:
     with pytest.raises(BadCall, match=r"order 1 or 2, got 1\.0 and 3"):
-        run(entering(fluxes), forcing(1), rest[None], 1.0, order=3)
+        march(fluxes, forcing(1), rest[None], 1.0, order=3)
 
 
 @pytest.fixture(params=["jax", "compiled"])
@@ -131,11 +138,10 @@ def test_total_carbon_is_the_same_to_the_last_bit_with_tracers(
     fluxes: Fluxes, rest: jax.Array, order: int, backend: str
 ) -> None:
     share = 1.0 + 0.5 * np.sin(np.arange(40.0))
-    alone = run(entering(fluxes), forcing(40, share=share), rest[None], 0.5, order)
-    fractionates = Tracer("c13", fractionation={"*->co2": -2.0})
+    alone = march(fluxes, forcing(40, share=share), rest[None], 0.5, order)
     start = jnp.stack([rest, 0.9 * rest, rest, 0.0 * rest])
-    with_them = run(
-        entering(fluxes, C14, SAME, fractionates), forcing(40, 0.9, 1.0, 0.99, share=share), start, 0.5, order
+    with_them = march(
+        fluxes, forcing(40, 0.9, 1.0, 0.99, share=share), start, 0.5, order, ("c14", "same", "c13")
     )
     np.testing.assert_array_equal(alone.state[:, 0], with_them.state[:, 0])
     np.testing.assert_array_equal(alone.lost[:, 0], with_them.lost[:, 0])
@@ -144,7 +150,7 @@ def test_total_carbon_is_the_same_to_the_last_bit_with_tracers(
 @pytest.mark.parametrize("order", [1, 2])
 def test_a_tracer_fed_and_started_like_carbon_is_carbon(fluxes: Fluxes, rest: jax.Array, order: int) -> None:
     share = np.where(np.arange(30) % 7 == 0, 4.0, 0.2)
-    ran = run(entering(fluxes, SAME), forcing(30, 1.0, share=share), jnp.stack([rest, rest]), 1.0, order)
+    ran = march(fluxes, forcing(30, 1.0, share=share), jnp.stack([rest, rest]), 1.0, order, tracers=("same",))
     np.testing.assert_array_equal(ran.state[:, 1], ran.state[:, 0])
 
 
@@ -152,7 +158,7 @@ def test_a_pulse_arrives_in_its_own_year(fluxes: Fluxes, rest: jax.Array) -> Non
     """A year of label: nothing before it, most of what entered in it, less and less after."""
     pulse = np.where(np.arange(8) == 3, 1.0, 0.0)
     for order in (1, 2):
-        ran = run(entering(fluxes, SAME), forcing(8, pulse), jnp.stack([rest, 0.0 * rest]), 1.0, order)
+        ran = march(fluxes, forcing(8, pulse), jnp.stack([rest, 0.0 * rest]), 1.0, order, tracers=("same",))
         label = np.asarray(ran.state[:, 1].sum((1, 2)))
         assert (label[:3] == 0.0).all()
         assert label[3] == label.max() > 0.1 * float(fluxes.inputs.sum())
@@ -161,10 +167,10 @@ def test_a_pulse_arrives_in_its_own_year(fluxes: Fluxes, rest: jax.Array) -> Non
         assert label[-1] + gone.sum() == pytest.approx(float(fluxes.inputs.sum()), rel=1e-13)
 
 
-def test_a_short_step_resolves_what_a_tracer_does_in_a_month(fluxes: Fluxes, rest: jax.Array) -> None:
-    """The label of a run equals that of the matrix exponential, at second order in time."""
+def test_the_label_of_a_run_is_the_matrix_exponential(fluxes: Fluxes, rest: jax.Array) -> None:
+    """By 400 steps of second order in a year, in a pool that turns over twelve times in it as well."""
     steps = 400
-    ran = run(entering(fluxes, SAME), forcing(steps, 1.0), jnp.stack([rest, 0.0 * rest]), 1.0 / steps)
+    ran = march(fluxes, forcing(steps, 1.0), jnp.stack([rest, 0.0 * rest]), 1.0 / steps, tracers=("same",))
     old = (expm(np.asarray(dense(operator(fluxes)))) @ np.ravel(rest)).reshape(3, 3)
     np.testing.assert_allclose(ran.state[-1, 1], rest - old, rtol=2e-4)
 
@@ -192,45 +198,23 @@ def test_a_run_spins_up_to_the_steady_state(fluxes: Fluxes, rest: jax.Array) -> 
     """Of carbon and of radiocarbon, by 400 steps of 50 years."""
     exact = steady(C14.ride(fluxes, POOLS), fluxes.inputs)
     for order in (1, 2):
-        ran = run(entering(fluxes, C14), forcing(400, 1.0), jnp.stack([0.5 * rest, rest]), 50.0, order)
+        ran = march(fluxes, forcing(400, 1.0), jnp.stack([0.5 * rest, rest]), 50.0, order, ("c14",))
         np.testing.assert_allclose(ran.state[-1], jnp.stack([rest, exact]), rtol=1e-4)
 
 
 # Models that are not linear.
 
 
-@pytest.fixture(scope="module", params=["corpse", "mimics"])
-def microbial(request: pytest.FixtureRequest) -> tuple[Any, Any, jax.Array]:
-    """A model, its forcing, and a start far from rest: microbes at half, litter in a heap."""
-    model = MODELS[request.param]
+@pytest.mark.parametrize(("name", "order", "dt"), [("corpse", 1, 10.0), ("mimics", 2, 1.0)])
+def test_a_nonlinear_run_closes_and_its_tracer_is_carbon(name: str, order: int, dt: float) -> None:
+    """From far off rest, a heap of litter on half of the rest, through a sudden warming."""
+    model, steps = MODELS[name], 12
     site = site_forcing(GRID, mat=12, map_mm=900, p_pet=1, npp=0.5)
-    guess = model.first_guess(model.values, site, GRID)
     assert model.first_guess is not None
-    return model, site, 0.5 * guess.at[0, 0].multiply(20.0)
-
-
-@pytest.fixture(scope="module")
-def march(microbial: tuple[Any, Any, jax.Array]) -> Any:
-    """(order, dt, steps, warmer) -> run with a tracer that is fed and started like carbon."""
-    model, site, _ = microbial
-
-    def at(warmer: Any, carbon: Any) -> System:
-        climate = site._replace(temperature=site.temperature + warmer)
-        fluxes = annual_fluxes(model.equations, model.values, climate, GRID, carbon)
-        return system(fluxes, model.pools, [SAME], jnp.ones(1))
-
-    def go(warmer: Any, dt: Any, start: Any, order: int) -> Run:
-        return run(at, warmer, jnp.stack([start, start]), dt, order, linear=False)
-
-    return jax.jit(go, static_argnames=("dt", "order"))
-
-
-@pytest.mark.parametrize(("order", "dt"), [(1, 10.0), (2, 1.0)])
-def test_a_nonlinear_run_closes_and_its_tracer_is_carbon(
-    microbial: tuple[Any, Any, jax.Array], march: Any, order: int, dt: float
-) -> None:
-    _, site, start = microbial
-    ran = march(jnp.where(jnp.arange(12) < 6, 0.0, 8.0), dt, start, order)
+    start = 0.5 * model.first_guess(model.values, site, GRID).at[0, 0].multiply(20.0)
+    warm = repeat(site, steps)
+    warm = warm._replace(temperature=warm.temperature + 8.0 * (np.arange(steps)[:, None] > 5))
+    ran = evolve(model, warm, jnp.stack([start, start]), dt, [SAME], np.ones((steps, 1)), GRID, order)
     assert closes(ran, start, dt * float(site.litter + site.roots)) < 5e-15
     assert (np.asarray(ran.outcome) == Outcome.CONVERGED).all()
     assert float(ran.state.min()) >= 0.0
