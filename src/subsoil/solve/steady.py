@@ -39,7 +39,7 @@ class Outcome(IntEnum):
 
 
 class Steady(NamedTuple):
-    """A state and how it was reached: outcome is one of `Outcome`, change the last relative change."""
+    """A state (kg m-2 a layer) and how it was reached: `Outcome`, iterations, last relative change."""
 
     carbon: Float[Array, "layer pool"]
     outcome: Int[Array, ""]
@@ -98,8 +98,8 @@ def steady_state(system: Callable[[Array], System], start: Float[Array, "layer p
     nothing = jnp.zeros_like(start)
     slope = Blocks(nothing, nothing[..., None] * unit, nothing)
     first = (start, jnp.array(0), jnp.array(jnp.inf), jnp.array(FIRST_STEP), slope)
-    carbon, iterations, change, _, slope = frozen(jax.lax.while_loop(go_on, iterate, first))
-    finite, converged = jnp.isfinite(change), change < CONVERGED
+    carbon, iterations, change, step, slope = frozen(jax.lax.while_loop(go_on, iterate, first))
+    finite, converged = jnp.isfinite(change), (change < CONVERGED) & (step > NEWTON)
     here = system(jnp.where(finite, carbon, start))
     f = here.inputs + multiply(here.blocks, carbon)
     safe = jax.tree.map(lambda a, b: jnp.where(converged, a, b), slope, here.blocks)  # no NaN in a gradient
@@ -119,7 +119,16 @@ def periodic_state(
 
         x <- Y(x) + (-A)^-1 (Y(x) - x) / duration,     A the mean operator,
 
-    which is exact both for pools that forget the year and for pools that hardly notice it.
+    which is exact both for pools that forget the year and for pools that hardly notice it, and divides the
+    error by four or more between them. Months are implicit steps (`implicit_step`). Returns states [step,
+    layer, pool], and the search: its carbon is that at the start of the period, its outcome not converged
+    after 200 iterations. Differentiable through 16 further iterations.
+
+    >>> rate = jnp.ones((12, 1, 1, 1)) * jnp.linspace(0.5, 1.5, 12)[:, None, None, None]
+    >>> nothing = jnp.zeros((12, 1, 1))
+    >>> cycle, search = periodic_state(Blocks(nothing, -rate, nothing), nothing + 1.0)
+    >>> [f"{x:.2f}" for x in cycle[::5].ravel()], Outcome(int(search.outcome)).name
+    (['0.97', '1.05', '0.95'], 'CONVERGED')
     """
     steps = inputs.shape[0]
     dt = duration / steps
