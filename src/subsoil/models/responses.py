@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from subsoil.water import retention, rothc_max_deficit
-from subsoil.water import rothc_deficit as rothc_deficit
 
 KELVIN = 273.15
 """0 degree C in K."""
