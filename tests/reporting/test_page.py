@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from subsoil.errors import MissingExtra, UnreadableFile
-from subsoil.reporting import page, results, tables
+from subsoil.reporting import document, page, results, tables
 from subsoil.reporting.figures import FIGURES
 
 
@@ -51,8 +51,8 @@ def parsed(text: str) -> Links:
 
 def test_one_file_of_reasonable_size(built: Path, text: str) -> None:
     assert len(text.encode()) < 5e6
-    assert {path.stem for path in (built / page.FIGURES).glob("*.svg")} == set(FIGURES)
-    assert {path.stem for path in (built / page.FIGURES).glob("*.png")} == set(FIGURES)
+    assert {path.stem for path in (built / document.FIGURES).glob("*.svg")} == set(FIGURES)
+    assert {path.stem for path in (built / document.FIGURES).glob("*.png")} == set(FIGURES)
 
 
 def test_nothing_is_loaded(parsed: Links, text: str) -> None:
@@ -105,7 +105,7 @@ def test_missing_files_cost_their_sections_only(small: Path) -> None:
     for name in ("isochrones", "drivers", "rejects", "heldout"):
         assert f"{name}.csv was not written by this run." in text
     assert "Figure 4." in text
-    assert [path.stem for path in (small / page.FIGURES).glob("*.svg")] == ["stocks"]
+    assert [path.stem for path in (small / document.FIGURES).glob("*.svg")] == ["stocks"]
 
 
 def test_same_files_same_page(small: Path) -> None:

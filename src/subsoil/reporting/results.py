@@ -48,7 +48,26 @@ AS_WRITTEN: Mapping[str, str] = {  # shown as they are, whatever their columns; 
     "bias": "Time-lag and small-study checks",
     "prior": "What the priors say before the data",
 }
-NAMES = tuple(dict.fromkeys((*TEXT, *NUMBERS, *AS_WRITTEN)))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tables of a kind of folder: which columns are `text` and `numbers`, the tables shown `as_written`,
+    and who makes such a folder.
+    """
+
+    text: Mapping[str, tuple[str, ...]]
+    numbers: Mapping[str, tuple[str, ...]]
+    as_written: Mapping[str, str]
+    made_by: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every table, once."""
+        return tuple(dict.fromkeys((*self.text, *self.numbers, *self.as_written)))
+
+
+STUDY = Layout(TEXT, NUMBERS, AS_WRITTEN, "a study (headline.csv and others): run `subsoil study` first")
 
 
 @dataclass(frozen=True)
@@ -87,24 +106,22 @@ class Results:
         return name in self.tables
 
 
-def read(folder: Path | str) -> Results:
-    """Read every table of the results folder, and its manifest.
+def read(folder: Path | str, layout: Layout = STUDY) -> Results:
+    """Read every table of the folder that its layout names, and its manifest.
 
     Raises `UnreadableFile` if the folder holds none of them.
     """
     folder = Path(folder)
     tables: dict[str, pd.DataFrame] = {}
     absent: dict[str, str] = {}
-    for name in NAMES:
-        table = _table(folder / f"{name}.csv", TEXT.get(name, ()), NUMBERS.get(name, ()))
+    for name in layout.names:
+        table = _table(folder / f"{name}.csv", layout.text.get(name, ()), layout.numbers.get(name, ()))
         if isinstance(table, str):
             absent[name] = table
         else:
             tables[name] = table
     if not tables:
-        raise UnreadableFile(
-            f"{folder} holds no results of a study (headline.csv and others): run `subsoil study` first"
-        )
+        raise UnreadableFile(f"{folder} holds no results of {layout.made_by}")
     return Results(folder, tables, absent, _manifest(folder / "manifest.json"))
 
 
