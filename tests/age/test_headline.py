@@ -78,6 +78,7 @@ def test_uniform_carbon_gives_the_shares_of_geometry(table, stocks):
     assert shown.value["median_depth_new_50yr"] == pytest.approx(50, abs=1)
     for name in ("0_100_50yr", "0_30_50yr_tropical", "30_100_50yr_tropical"):
         assert shown.value[f"new_fraction_{name}"] == pytest.approx(share, abs=1.5)
+    assert shown.value["young_ratio_tropical"] == pytest.approx(1, abs=0.05)
     assert shown.value["median_age_100cm"] == pytest.approx(CURVE.quantile(0.5), rel=0.1)
     assert shown.value["new_carbon_0_100_50yr"] == pytest.approx(share / 10, abs=0.2)
     assert shown.n[["subsoil_stock_share", "subsoil_new_share_50yr"]].tolist() == [30, 20]

@@ -72,6 +72,9 @@ NUMBERS = {
         "tropical_age_below_50yr_30_100cm",
         "C of 30-100 cm younger than 50 yr, tropical grassland and forest",
     ),
+    "young_ratio_tropical": Number(
+        "ratio", "", "the first of these two shares over the second, same profiles"
+    ),
     "median_age_0cm": Number(
         "yr", "tropical_median_age_0cm", "median age of C at the surface, same profiles"
     ),
@@ -283,6 +286,8 @@ def _tropical_numbers(data: _Data, choice: Choice, ages: AgeDraws | None) -> Dra
     for name, part in (("0_30", ~SUBSOIL), ("30_100", SUBSOIL)):
         share = _ratio(new[..., part].sum(-1), total[..., part].sum(-1), weights, by_profile)
         numbers[f"new_fraction_{name}_50yr_tropical"] = (100 * share, total.shape[1])
+    (above, n), (below, _) = numbers.values()
+    numbers["young_ratio_tropical"] = (above / below, n)
     if ages is not None:
         numbers["median_age_0cm"] = (ages.median_age[:, 0], int(ages.n[0]))
         numbers["median_age_100cm"] = (ages.median_age[:, -1], int(ages.n[-1]))

@@ -20,6 +20,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Younger than 50 yr, 30–100 cm",
         "Share of the 30–100 cm carbon younger than 50 yr, tropical grassland and forest",
     ),
+    "young_ratio_tropical": (
+        "Young carbon, topsoil to subsoil",
+        "Share of the carbon younger than 50 yr at 0–30 cm over that at 30–100 cm, "
+        "tropical grassland and forest",
+    ),
     "median_age_0cm": (
         "Median age at the surface",
         "Median age of the carbon at the surface, tropical grassland and forest",

@@ -12,6 +12,7 @@ NAMES = {
     "kg m-2": "kg m⁻²",
     "kg C m-2": "kg C m⁻²",
     "count": "",
+    "ratio": "",
 }
 
 
