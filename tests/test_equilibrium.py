@@ -144,6 +144,17 @@ def test_columns_may_differ_in_values() -> None:
         np.testing.assert_allclose(found.carbon[i], alone.carbon, rtol=1e-12)
 
 
+def test_each_column_may_have_its_own_labelling_time() -> None:
+    model, years = MODELS["icbm"], np.array([4.0, 50.0, 4000.0])
+    found = at_rest(model, stack([SITE] * 3), GRID, batch=True)
+    together = np.asarray(found.label(years, poles="fine"))
+    own = np.asarray(found.label_after(years))
+    np.testing.assert_allclose(own, together[np.arange(3), :, np.arange(3)], atol=1e-9)
+    for wrong in ([4.0, 50.0], [4.0, 50.0, -1.0], [4.0, 50.0, np.nan], 4.0):
+        with pytest.raises(BadCall, match="labelling time"):
+            found.label_after(wrong)
+
+
 def test_a_sweep_in_chunks_is_the_batch() -> None:
     sites = stack([site_forcing(GRID, mat=12, map_mm=900, p_pet=1, npp=0.1 * i) for i in range(1, 8)])
     model, seen = MODELS["onepool"], []

@@ -30,6 +30,7 @@ from subsoil.models.model import (
 from subsoil.solve.ages import (
     AgeDistribution,
     age_distribution,
+    label_after,
     label_error,
     label_response,
     mean_age,
@@ -61,6 +62,16 @@ class Equilibrium(NamedTuple):
     def label(self, years: ArrayLike, poles: str = "standard") -> Float[Array, "*batch layer year"]:
         """f_new of each layer, ``years`` after the label was switched on. See `label_response`."""
         return _label(self.blocks, self.fluxes.inputs, _fixed(years), poles)
+
+    def label_after(self, years: ArrayLike) -> Float[Array, "*batch layer"]:
+        """f_new of each layer where every column has its own labelling time: years [batch]. See `label_after`.
+
+        Raises BadCall for negative or infinite years, or not one for each column.
+        """
+        times = np.asarray(years, dtype=float)
+        if times.shape != self.carbon.shape[:-2] or not (np.isfinite(times) & (times >= 0.0)).all():
+            raise BadCall(f"one labelling time of 0 yr or more for each of the columns, got {times}")
+        return _label_after(self.blocks, self.fluxes.inputs, times)
 
     def label_error(self, years: ArrayLike) -> Float[Array, "*batch"]:
         """Error of `label`, by comparison with finer poles."""
@@ -116,6 +127,7 @@ class Equilibrium(NamedTuple):
 
 
 _label = jax.jit(label_response, static_argnames=("years", "poles"))
+_label_after = jax.jit(label_after)
 _error = jax.jit(label_error, static_argnames="years")
 _ages = jax.jit(age_distribution, static_argnames=("poles", "whole"))
 _mean_age = jax.jit(mean_age, static_argnames="whole")

@@ -6,6 +6,7 @@ the answer of one model: a number, or an ensemble of them, for each row of ``val
 says nothing.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -63,6 +64,24 @@ class Reference:
         if target not in TARGETS:
             raise BadCall(f"targets are {', '.join(TARGETS)}, got {target!r}")
         return np.flatnonzero((self.values["target"] == target).to_numpy())
+
+
+def checksum(reference: Reference) -> str:
+    """sha256 of the protocol's version and both tables, whatever the order of rows and further columns.
+
+    Numbers count with all their digits: two references with one checksum ask and score the same.
+    """
+    found = hashlib.sha256(reference.protocol.encode())
+    for table, columns in ((reference.values, VALUES), (reference.profiles, PROFILES)):
+        cells = [[_text(x) for x in table[column]] for column in columns]
+        found.update(
+            "\n".join(["\t".join(columns), *sorted(map("\t".join, zip(*cells, strict=True)))]).encode()
+        )
+    return found.hexdigest()
+
+
+def _text(cell: object) -> str:
+    return cell if isinstance(cell, str) else repr(float(cell))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
