@@ -64,7 +64,7 @@ class Equilibrium(NamedTuple):
         return _label(self.blocks, self.fluxes.inputs, _fixed(years), poles)
 
     def label_after(self, years: ArrayLike) -> Float[Array, "*batch layer"]:
-        """f_new of each layer where every column has its own labelling time: years [batch]. See `label_after`.
+        """f_new of each layer where every column has its own labelling time, years [batch]: `label_after`.
 
         Raises BadCall for negative or infinite years, or not one for each column.
         """
