@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from subsoil.age.distributions import StretchedExponential
 from subsoil.age.model import CURVE, Model, age_distribution, scatter
-from subsoil.age.sampler import Fitted, Sampler, Sampling
+from subsoil.age.sampler import Sampler, Sampling
 from subsoil.archive.harmonise import line_weights
 from subsoil.datasets import AgeData, age_data
 from subsoil.ensembles import crps
@@ -45,6 +46,34 @@ class Candidate:
     name: str
     model: Model
     covariates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A model fitted without some sites: ``data`` of all, profiles ``left_out``, ``draws`` by parameter."""
+
+    data: AgeData
+    left_out: Bool[np.ndarray, " profile"]
+    draws: Mapping[str, Float[np.ndarray, "draw ..."]]
+
+    def layers(self, profile: int) -> tuple[Int[np.ndarray, " layer"], Float[np.ndarray, "draw layer"]]:
+        """Rows of the layers of a profile, and draws of their f: the model's mean, without scatter."""
+        rows = np.flatnonzero(self.data.arrays.profile == profile)
+        return rows, self.draws["f_mean"][:, rows]
+
+    def ages(self, profile: int, depth: Float[np.ndarray, "*#depth"]) -> StretchedExponential:
+        """Age distribution of a profile at ``depth`` (m), one for each draw [draw, *depth]."""
+        apart = (slice(None), *(None,) * np.ndim(depth))
+        curve = {n: self.draws[n][apart] for n in CURVE}
+        return age_distribution(curve, depth, *(self.draws[n][:, profile][apart] for n in ("u", "v")))
+
+    def scattered(
+        self, f: Float[np.ndarray, "draw value"], f_se: object, rng: np.random.Generator
+    ) -> Float[np.ndarray, "draw value"]:
+        """Values seen around ``f`` with the known error ``f_se``; with 0, what the soil itself may be."""
+        single = {n: v[:, None] for n, v in self.draws.items() if n.startswith("log_") and v.ndim == 1}
+        df, scale = scatter(single, f, f_se)
+        return f + np.asarray(scale) * rng.standard_t(np.broadcast_to(np.asarray(df), f.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,25 +103,44 @@ def held_out(
     BadCall
         There are fewer sites than folds, or fewer than two folds.
     """
-    sites = table["site_id"].nunique()
-    if not 2 <= folds <= sites:
-        raise BadCall(f"folds={folds}: expected 2 to the number of sites, {sites}")
     observed = values.dropna(subset=["f_new"]).sort_values(["profile_id", "depth_cm"], ignore_index=True)
     forecasts = [_floor(observed, _folds_of(observed, table, key, folds))]
     for number, candidate in enumerate(candidates):
-        data = age_data(table, candidate.covariates)
-        fold = _deal(len(data.site_id), folds, key)
-        sampler = Sampler(candidate.model, FIRST)
-        for k in range(folds):
-            step = f"held out: {candidate.name}, fold {k + 1} of {folds}"
-            progress(step, (number + k / folds) / len(candidates))
-            left_out = fold[data.arrays.site] == k
-            fitted = sampler(data.arrays, ~left_out[data.arrays.profile], key + k)
-            if k == 0:
-                sampler = Sampler(candidate.model, FURTHER, start=fitted)
-            forecasts += _forecasts(candidate.name, fitted, data, left_out, observed, (key, k))
+
+        def share(step: str, done: float, before: int = number) -> None:
+            progress(step, (before + done) / len(candidates))
+
+        for k, fold in enumerate(refits(table, candidate, key=key, folds=folds, progress=share)):
+            forecasts += _forecasts(candidate.name, fold, observed, (key, k))
     both = pd.concat(forecasts, ignore_index=True)
     return HeldOut(score(both), both)
+
+
+def refits(
+    table: pd.DataFrame,
+    candidate: Candidate,
+    *,
+    key: int = 0,
+    folds: int = FOLDS,
+    progress: Callable[[str, float], None] = lambda step, done: None,
+) -> Iterator[Fold]:
+    """The model fitted once for each fold, to the sites of all others; arguments as in `held_out`.
+
+    Raises
+    ------
+    BadCall
+        There are fewer sites than folds, or fewer than two folds.
+    """
+    data = age_data(table, candidate.covariates)
+    fold = _deal(len(data.site_id), folds, key)
+    sampler = Sampler(candidate.model, FIRST)
+    for k in range(folds):
+        progress(f"held out: {candidate.name}, fold {k + 1} of {folds}", k / folds)
+        left_out = fold[data.arrays.site] == k
+        fitted = sampler(data.arrays, ~left_out[data.arrays.profile], key + k)
+        if k == 0:
+            sampler = Sampler(candidate.model, FURTHER, start=fitted)
+        yield Fold(data, left_out, {n: np.concatenate(list(x)) for n, x in fitted.samples.items()})
 
 
 def score(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -118,6 +166,8 @@ def score(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _deal(sites: int, folds: int, key: int) -> Int[np.ndarray, " site"]:
+    if not 2 <= folds <= sites:
+        raise BadCall(f"folds={folds}: expected 2 to the number of sites, {sites}")
     return np.random.default_rng(key).permutation(sites) % folds
 
 
@@ -137,42 +187,22 @@ def _floor(observed: pd.DataFrame, fold: Int[np.ndarray, " value"]) -> pd.DataFr
 
 
 def _forecasts(
-    name: str,
-    fitted: Fitted,
-    data: AgeData,
-    left_out: Bool[np.ndarray, " profile"],
-    observed: pd.DataFrame,
-    seed: tuple[int, int],
+    name: str, fold: Fold, observed: pd.DataFrame, seed: tuple[int, int]
 ) -> Iterator[pd.DataFrame]:
     """Forecasts of every profile left out, in both forms."""
     rng = np.random.default_rng(seed)
-    draws = {n: np.concatenate(list(values)) for n, values in fitted.samples.items()}
+    data = fold.data
     seen_with = float(np.median(data.arrays.f_new_se))
-    for position in np.flatnonzero(left_out):
+    for position in map(int, np.flatnonzero(fold.left_out)):
         rows = observed[observed["profile_id"] == data.profile_id[position]]
         depth = rows["depth_cm"].to_numpy(float)
-        layers = np.flatnonzero(data.arrays.profile == position)
-        f = draws["f_mean"][:, layers]
+        layers, f = fold.layers(position)
         lines = line_weights(data.rows["layer_mid"].to_numpy(float)[layers], depth)
-        simulated = _scattered(draws, f, data.arrays.f_new_se[layers], rng)
+        simulated = fold.scattered(f, data.arrays.f_new_se[layers], rng)
         yield _rows(f"{name}, {AS_OBSERVED}", rows, *(np.clip(x @ lines.T, 0.0, 1.0) for x in (simulated, f)))
-        curve = {n: draws[n][:, None] for n in CURVE}
-        effects = (draws[n][:, position][:, None] for n in ("u", "v"))
-        f = np.asarray(age_distribution(curve, 0.01 * depth, *effects).cdf(data.arrays.years[position]))
-        simulated = _scattered(draws, f, seen_with, rng)
+        f = np.asarray(fold.ages(position, 0.01 * depth).cdf(data.arrays.years[position]))
+        simulated = fold.scattered(f, seen_with, rng)
         yield _rows(f"{name}, {AT_DEPTH}", rows, np.clip(simulated, 0.0, 1.0), f)
-
-
-def _scattered(
-    draws: Mapping[str, np.ndarray],
-    f: Float[np.ndarray, "draw value"],
-    f_se: object,
-    rng: np.random.Generator,
-) -> Float[np.ndarray, "draw value"]:
-    df, scale = scatter(
-        {n: v[:, None] for n, v in draws.items() if n.startswith("log_") and v.ndim == 1}, f, f_se
-    )
-    return f + np.asarray(scale) * rng.standard_t(np.broadcast_to(np.asarray(df), f.shape))
 
 
 def _rows(
