@@ -7,7 +7,6 @@ below the file's last value, that value holds. Only temperature and precipitatio
 missing has the default of `subsoil.forcing.site_forcing`, and ``Sites.assumed`` names it.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
@@ -20,16 +19,16 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from subsoil import netcdf
 from subsoil.bounds import BOUNDS, Bound
-from subsoil.constants import CM_PER_M, DAYS_PER_YEAR
+from subsoil.constants import DAYS_PER_YEAR
 from subsoil.depth import DepthGrid, Layers, overlap
-from subsoil.errors import BadCall, UnreadableFile
+from subsoil.errors import BadCall
 from subsoil.forcing import MM_PER_M, MONTHS, Forcing, seasonal, site_forcing
+from subsoil.netcdf import FRACTION, LENGTH, PURE
 
 GRAIN_DENSITY = 2650.0
 """Of soil minerals, kg m-3, that of quartz: porosity is 1 - bulk density / this."""
-DEEPEST, SHALLOWEST = 200.0, 0.1
-"""A depth axis (m) that ends outside these has a wrong unit; 200 is the end of CMIP's axis."""
 SECONDS = DAYS_PER_YEAR * 86400.0
 
 NAMES: Mapping[str, str] = {
@@ -49,9 +48,6 @@ _CARBON_FLUX = {
     "g m-2 s-1": 1e-3 * SECONDS, "Mg ha-1 yr-1": 0.1, "t ha-1 yr-1": 0.1,
 }  # fmt: skip
 CHECK_UNITS = "are the units those of the values? 1 mm of rain a day is 1.16e-5 kg m-2 s-1"
-_FRACTION = {"1": 1.0, "%": 0.01, "kg kg-1": 1.0, "g g-1": 1.0}
-_LENGTH = {"m": 1.0, "cm": 1.0 / CM_PER_M, "mm": 1.0 / MM_PER_M}
-_PURE = {"1": 1.0}
 
 
 @dataclass(frozen=True)
@@ -69,29 +65,28 @@ FIELDS: Mapping[str, Field] = {
     "water": Field(
         {"kg m-2": 1.0, "mm": 1.0}, Bound(0, 1e5, "kg m-2", "water of each layer, not its sum"), True
     ),
-    "oxygen": Field(_FRACTION, BOUNDS["oxygen"], True),
-    "clay": Field(_FRACTION, BOUNDS["clay"], True),
-    "sand": Field(_FRACTION, BOUNDS["sand"], True),
+    "oxygen": Field(FRACTION, BOUNDS["oxygen"], True),
+    "clay": Field(FRACTION, BOUNDS["clay"], True),
+    "sand": Field(FRACTION, BOUNDS["sand"], True),
     "bulk_density": Field({"kg m-3": 1.0, "g cm-3": 1e3, "Mg m-3": 1e3}, BOUNDS["bulk_density"], True),
-    "ph": Field(_PURE, BOUNDS["ph"], True),
+    "ph": Field(PURE, BOUNDS["ph"], True),
     "precipitation": Field(_WATER_FLUX, Bound(0, 60, "m yr-1", CHECK_UNITS)),
     "potential_evaporation": Field(_WATER_FLUX, Bound(0, 15, "m yr-1", CHECK_UNITS)),
     "moisture_deficit": Field({"mm": 1.0}, BOUNDS["moisture_deficit"]),
-    "thaw_depth": Field(_LENGTH, BOUNDS["thaw_depth"]),
+    "thaw_depth": Field(LENGTH, BOUNDS["thaw_depth"]),
     "npp": Field(_CARBON_FLUX, BOUNDS["npp"]),
-    "above": Field(_FRACTION, BOUNDS["above"]),
+    "above": Field(FRACTION, BOUNDS["above"]),
     "litter": Field(_CARBON_FLUX, BOUNDS["npp"]),
     "roots": Field(_CARBON_FLUX, BOUNDS["npp"]),
-    "wood": Field(_FRACTION, BOUNDS["wood"]),
-    "lignin": Field(_FRACTION, BOUNDS["lignin"]),
+    "wood": Field(FRACTION, BOUNDS["wood"]),
+    "lignin": Field(FRACTION, BOUNDS["lignin"]),
     "lignin_to_nitrogen": Field({"1": 1.0, "g g-1": 1.0, "kg kg-1": 1.0}, BOUNDS["lignin_to_nitrogen"]),
-    "cover": Field(_FRACTION, BOUNDS["cover"]),
+    "cover": Field(FRACTION, BOUNDS["cover"]),
 }
 REQUIRED = ("temperature", "precipitation")
 YEARLY = {"precipitation": "map_mm", "potential_evaporation": "pet_mm"}
 """Sums of a year have bounds of their own."""
-DEPTHS = ("sdepth", "depth", "solth", "levsoi", "levgrnd", "layer", "lev", "z")
-PLACES = ("lat", "latitude", "lon", "longitude", "site", "column", "gridcell")
+PLACES = ("lat", "latitude", "lon", "longitude", "profile_id", "site", "column", "gridcell")
 
 Values = Float[np.ndarray, "column _ _"]
 
@@ -118,7 +113,7 @@ def read_sites(path: Path | str, grid: DepthGrid, **known: Any) -> Sites:
     `UnreadableFile` where the file cannot be read, `BadCall` where a unit, an axis or a required variable is
     missing or wrong, and where no column can be used.
     """
-    file = _open(Path(path))
+    file = netcdf.read(path)
     fields, layers, columns = _fields(file)
     for name in known:
         if NAMES.get(name, name) in fields:
@@ -153,25 +148,6 @@ def read_sites(path: Path | str, grid: DepthGrid, **known: Any) -> Sites:
     )
 
 
-def _open(path: Path) -> xr.Dataset:
-    try:
-        with xr.open_dataset(path, decode_times=False) as file:
-            return file.load()
-    except FileNotFoundError:
-        raise UnreadableFile(f"{path} is not there") from None
-    except (ValueError, OSError, TypeError, LookupError, RuntimeError, AssertionError) as error:
-        with open(path, "rb") as raw:
-            start = raw.read(4)
-        if start[:3] != b"CDF" and start != b"\x89HDF":
-            raise UnreadableFile(f"{path} is no NetCDF file") from error
-        if start == b"\x89HDF":
-            raise UnreadableFile(
-                f"{path} is NetCDF-4, and no library for it is installed: pip install h5netcdf, or "
-                f"convert it with `nccopy -k classic {path} classic.nc`"
-            ) from error
-        raise UnreadableFile(f"{path} is damaged: {error}") from error
-
-
 def _fields(file: xr.Dataset) -> tuple[dict[str, Values], Layers | None, dict[str, Any]]:
     """Arrays in the units of the core, the layers of the file, and the coordinates of its columns."""
     found: dict[str, xr.DataArray] = {}
@@ -182,7 +158,7 @@ def _fields(file: xr.Dataset) -> tuple[dict[str, Values], Layers | None, dict[st
         if field in FIELDS:
             found[field] = array
     dims = list(dict.fromkeys(dim for array in found.values() for dim in array.dims))
-    depth = next((dim for dim in dims if _is_depth(file, dim)), None)
+    depth = next((dim for dim in dims if netcdf.is_depth(file, dim)), None)
     month = next((dim for dim in dims if dim in ("month", "time")), None)
     if month is not None:
         _check_months(file, month)
@@ -192,7 +168,7 @@ def _fields(file: xr.Dataset) -> tuple[dict[str, Values], Layers | None, dict[st
     for name, array in found.items():
         if depth in array.dims and not FIELDS[name].layered:
             raise BadCall(f"{array.name} has an axis {depth!r}: expected one value for the whole column")
-        whole = _in_core_units(array, FIELDS[name].units).expand_dims(
+        whole = netcdf.in_units(array, FIELDS[name].units).expand_dims(
             {dim: size for dim, size in sizes.items() if dim not in array.dims}
         )
         last = [dim for dim in (month, depth) if dim is not None]
@@ -202,13 +178,8 @@ def _fields(file: xr.Dataset) -> tuple[dict[str, Values], Layers | None, dict[st
         values = whole.values.astype(float)
         months = whole.sizes[month] if month is not None else 1
         arrays[name] = values.reshape(int(np.prod(list(sizes.values()))), months, -1)
-    layers = _layers(file, depth) if depth is not None else None
+    layers = netcdf.layers(file, depth) if depth is not None else None
     return arrays, layers, _places(file, sizes)
-
-
-def _is_depth(file: xr.Dataset, dim: Any) -> bool:
-    attrs = file[dim].attrs if dim in file.coords else {}
-    return dim in DEPTHS or attrs.get("axis") == "Z" or attrs.get("standard_name") == "depth"
 
 
 def _check_months(file: xr.Dataset, month: Any) -> None:
@@ -221,70 +192,6 @@ def _check_months(file: xr.Dataset, month: Any) -> None:
         numbers = file[month].values.tolist()
         if numbers != list(range(1, MONTHS + 1)):
             raise BadCall(f"axis 'month' must run from 1 (January) to 12, got {numbers}")
-
-
-def _in_core_units(array: xr.DataArray, units: Mapping[str, Any]) -> xr.DataArray:
-    """Values in the units of the core."""
-    if "units" not in array.attrs:
-        if units in (_PURE, _FRACTION):
-            return array
-        raise BadCall(f"{array.name} has no units: add the attribute, one of {', '.join(map(repr, units))}")
-    unit = _unit(str(array.attrs["units"]))
-    if unit not in units:
-        raise BadCall(
-            f"{array.name} is in {array.attrs['units']!r}: expected one of {', '.join(map(repr, units))}"
-        )
-    factor, offset = units[unit] if isinstance(units[unit], tuple) else (units[unit], 0.0)
-    return array * factor + offset
-
-
-def _unit(text: str) -> str:
-    """A unit in the spelling of the tables above."""
-    plain = re.sub(r"\b(kg|g|Mg|t)\s?C\b", r"\1", text.strip()).replace("**", "").replace("^", "")
-    words = {
-        **dict.fromkeys(
-            ("C", "Celsius", "celsius", "degree_C", "degrees_C", "degree_Celsius", "deg_C"), "degC"
-        ),
-        **dict.fromkeys(("kelvin", "Kelvin", "degK"), "K"),
-        **dict.fromkeys(("", "-", "fraction", "unitless"), "1"),
-        **dict.fromkeys(("percent", "per cent"), "%"),
-    }
-    plain = words.get(plain, plain)
-    plain = re.sub(r"\b(year|years|a|y)-1", "yr-1", plain)
-    return re.sub(r"\bday-1", "d-1", plain)
-
-
-def _layers(file: xr.Dataset, depth: Any) -> Layers:
-    """Layers of the file; a depth axis without unit or bounds, or upside down, is refused."""
-    if depth not in file.coords:
-        raise BadCall(f"axis {depth!r} has no values: add a coordinate {depth} in m with bounds")
-    axis = file[depth]
-    name = axis.attrs.get(
-        "bounds", next((n for n in (f"{depth}_bnds", f"{depth}_bounds") if n in file), None)
-    )
-    if name is None or name not in file:
-        raise BadCall(
-            f"depth axis {depth!r} has no bounds: add {depth}_bnds ({depth}, 2), top and bottom of layers"
-        )
-    unit = _unit(str(axis.attrs.get("units", file[name].attrs.get("units", "?"))))
-    if unit not in _LENGTH:
-        raise BadCall(f"depth axis {depth!r} is in {unit!r}: expected units 'm' or 'cm'")
-    bounds = np.sort(file[name].values.astype(float) * _LENGTH[unit], axis=-1)
-    middle = file[depth].values.astype(float)
-    if axis.attrs.get("positive", "down") != "down" or bounds.min() < -1e-6:
-        raise BadCall(
-            f"depth axis {depth!r} counts upwards: multiply it and its bounds by -1 and set positive = 'down'"
-        )
-    if (np.diff(middle) <= 0).any():
-        raise BadCall(
-            f"depth axis {depth!r} must run from the surface down, got {middle.tolist()}: reverse it"
-        )
-    if not SHALLOWEST < bounds.max() < DEEPEST:
-        raise BadCall(
-            f"depth axis {depth!r} ends at {bounds.max():g} m, said to be in {unit!r}: is it cm instead of "
-            "m, or m instead of cm?"
-        )
-    return Layers(bounds[:, 0], bounds[:, 1])
 
 
 def _places(file: xr.Dataset, sizes: Mapping[Any, int]) -> dict[str, Any]:
