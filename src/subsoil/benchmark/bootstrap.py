@@ -12,7 +12,7 @@ where a group has few sites.
 Rows are sorted before anything is summed, and the seed is given: rows in any order give the same bytes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -95,7 +95,7 @@ class Scores:
         if (given.known[pair] != both).any():
             alone = np.zeros_like(given.known)
             alone[pair] = both
-            draws = _draws(given, alone, metric)[metric][:, pair]
+            draws = _draws(given, alone, (metric,))[metric][:, pair]
         loss = np.abs(draws - _ideal(metric))
         return percentile(loss[:, 0] - loss[:, 1], level)
 
@@ -133,10 +133,11 @@ def score(
     weight: Float[np.ndarray, " value"] | None = None,
     groups: Bool[np.ndarray, "group value"] | None = None,
     means: Mapping[str, Float[np.ndarray, "model value"]] | None = None,
+    only: Collection[str] = tuple(METRICS),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Scores:
-    """Every metric of every model in every group, with its resamples.
+    """The metrics ``only`` of every model in every group, with their resamples.
 
     ``modelled`` and ``observed``, its standard error ``sigma`` (0: not known, then chi2 is missing) and the
     between-profile ``spread`` in one unit; ``site`` a label for each value; ``weight`` at least 0, 1 by
@@ -150,21 +151,23 @@ def score(
     Raises
     ------
     BadCall
-        The shapes do not fit, an error, spread or weight is out of range, a metric of ``means`` is unknown,
-        fewer than 2 sites are left, or there are fewer than 2 resamples.
+        The shapes do not fit, an error, spread or weight is out of range, a metric is unknown, fewer than
+        2 sites are left, or there are fewer than 2 resamples.
 
     >>> o = np.array([0.2, 0.4, 0.9, 0.5])
     >>> s = score(np.stack([o, o + 0.1]), o, np.full(4, 0.05), np.array(list("aabc")), spread=np.full(4, 0.3))
     >>> s.interval("rmse").value.round(3).tolist(), s.difference("rmse", 0, 1).upper.round(3).tolist()
     ([[0.0], [0.1]], [-0.1])
     """
+    if unknown := set(only) - set(METRICS):
+        raise BadCall(f"no metric {', '.join(sorted(unknown))}: choose from {', '.join(METRICS)}")
     given, dropped = _given(
         modelled, observed, sigma, site, spread, weight, groups, means or {}, resamples, seed
     )
     used = given.known[:, None] & given.groups & (given.weight > 0)
     seen = [used[..., given.site == i].any(axis=2) for i in range(len(given.counts))]
     return Scores(
-        draws=_draws(given, given.known),
+        draws=_draws(given, given.known, only),
         n=used.sum(axis=2),
         sites=np.stack(seen).sum(axis=0),
         missing=(~given.known).sum(axis=1),
@@ -252,11 +255,11 @@ def _given(
 
 
 def _draws(
-    given: _Given, known: Bool[np.ndarray, "model value"], *only: str
+    given: _Given, known: Bool[np.ndarray, "model value"], only: Collection[str]
 ) -> dict[str, Float[np.ndarray, "draw model group"]]:
-    """Draws of every metric, or of those in ``only``, each model on its values in ``known``."""
+    """Draws of the metrics in ``only``, each model on its values in ``known``."""
     shape = (given.counts.shape[1], *known.shape[:1], len(given.groups))
-    names = only or [name for name in METRICS if name not in MEANS or name in given.means]
+    names = [name for name in METRICS if name in only and (name not in MEANS or name in given.means)]
     out = {name: np.full(shape, np.nan) for name in names}
     for models, group, rows in _cases(given, known):
         table = {name: x[np.ix_(models, rows)] for name, x in given.means.items()}
@@ -268,9 +271,8 @@ def _draws(
         for start in range(0, count, CHUNK):
             part = slice(start, min(start + CHUNK, count))
             drawn = given.counts[given.site[rows], part] * weight[:, None]
-            for name, values in measure(modelled, observed, sigma, spread, drawn, table).items():
-                if name in out:
-                    out[name][part, models, group] = values.T
+            for name, values in measure(modelled, observed, sigma, spread, drawn, table, names).items():
+                out[name][part, models, group] = values.T
     return out
 
 

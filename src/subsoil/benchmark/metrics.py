@@ -28,7 +28,7 @@ no spread) is NaN.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -80,8 +80,9 @@ def measure(
     spread: Float[np.ndarray, " value"],
     weight: Float[np.ndarray, "value draw"],
     means: Mapping[str, Float[np.ndarray, "model value"]] | None = None,
+    only: Collection[str] = tuple(METRICS),
 ) -> dict[str, Float[np.ndarray, "model draw"]]:
-    """Every metric of every model, once for each column of weights (see the module).
+    """The metrics ``only`` of every model, once for each column of weights (see the module).
 
     ``modelled``, ``observed``, ``sigma`` and ``spread`` (N) in one unit, without missing numbers; ``means``:
     further metrics as one number a value. `subsoil.benchmark.bootstrap.score` checks its arguments.
@@ -105,14 +106,17 @@ def measure(
         correlation = np.clip((mo - mean_m * mean_o) / (sd_m * sd_o), -1.0, 1.0)
         ratio = sd_m / sd_o
         apart = np.hypot(np.hypot(correlation - 1, ratio - 1), (mean_m + centre) / (mean_o + centre) - 1)
-        discounted = _discounted(error, sigma, np.where(whole > 0, bias, 0.0), weight) / whole
-        forms = {
-            "ilamb_bias": ilamb_bias,
-            "ilamb_rmse": np.exp(-np.sqrt(discounted) / sd_o),
-            # A model without spread has no correlation, but this form goes to 0 whatever it is.
-            "ilamb_distribution": np.where(ratio == 0, 0.0, 2 * (1 + correlation) / (ratio + 1 / ratio) ** 2),
-        }
-        return {
+        # A model without spread has no correlation, but this form goes to 0 whatever it is.
+        distribution = np.where(ratio == 0, 0.0, 2 * (1 + correlation) / (ratio + 1 / ratio) ** 2)
+        forms = {"ilamb_bias": ilamb_bias, "ilamb_distribution": distribution}
+        slow = {}
+        if not {"ilamb_rmse", "ilamb"}.isdisjoint(only):
+            discounted = _discounted(error, sigma, np.where(whole > 0, bias, 0.0), weight) / whole
+            forms["ilamb_rmse"] = np.exp(-np.sqrt(discounted) / sd_o)
+            slow["ilamb"] = np.mean(list(forms.values()), axis=0)
+        if "rank_correlation" in only:
+            slow["rank_correlation"] = rank_correlation(modelled, observed, weight)
+        found = {
             "bias": bias,
             "rmse": np.sqrt(square),
             "crmse": np.sqrt(_variance(square, bias)),
@@ -121,12 +125,12 @@ def measure(
             "bias_normalised": shift,
             "rmse_normalised": np.sqrt(scatter),
             "correlation": correlation,
-            "rank_correlation": rank_correlation(modelled, observed, weight),
             "kge": 1 - apart,
             **forms,
-            "ilamb": np.mean(list(forms.values()), axis=0),
+            **slow,
             **{name: x @ weight / whole for name, x in (means or {}).items()},
         }
+        return {name: found[name] for name in METRICS if name in only and name in found}
 
 
 def rank_correlation(
