@@ -6,7 +6,7 @@ with bounds. Nothing inside the core knows of names; nothing outside needs the o
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from subsoil import __version__
 from subsoil.archive import atmosphere
 from subsoil.constants import DAYS_PER_YEAR, R_PDB, RADIOCARBON_DECAY, Numbers
 from subsoil.depth import DepthGrid
-from subsoil.equilibrium import QUANTILES, Equilibrium, at_rest
+from subsoil.equilibrium import QUANTILES, Equilibrium, at_rest, resting
 from subsoil.errors import BadCall, MissingData
 from subsoil.forcing import Forcing
 from subsoil.models.model import Model
@@ -71,7 +71,7 @@ VARIABLES: Mapping[str, Variable] = {
         "1",
         "share of the layer's carbon that entered the soil since the label was switched on",
     ),
-    "fNewSoilLevels_error": Variable((), "1", "largest error of fNewSoilLevels, by finer poles"),
+    "fNewSoilLevels_error": Variable((), "1", "largest error of fNewSoilLevels, by finer shifts"),
     "ageSoilLevels": Variable(AGES, "yr", "age of the layer's carbon since it entered the soil: quantiles"),
     "meanAgeSoilLevels": Variable(LAYERS, "yr", "mean age of the layer's carbon"),
     "ageSoil": Variable(("quantile",), "yr", "age of the column's carbon: quantiles"),
@@ -110,7 +110,7 @@ def label(model: Model, forcing: Forcing, years: Numbers, *, batch: bool = False
     A label is switched on in all that enters; f_new is what share of a layer's carbon carries it ``years``
     later (`subsoil.solve.ages.label_response`). forcing: on ``model.grid``; with ``batch`` of many columns
     (`subsoil.forcing.stack`). Returns sdepth x labelling_years, layer bounds in m; ``attrs["error"]`` is the
-    largest error of the poles, the coordinate ``outcome`` tells how the steady state was found.
+    largest error of the shifts, the coordinate ``outcome`` tells how the steady state was found.
 
     Raises BadCall for negative years, a forcing on other layers, fluxes that no soil has.
 
@@ -197,7 +197,7 @@ def run(
         raise BadCall(f"refused has one reason or '' for each of the {count} columns, got {len(reasons)}")
     arrays: dict[str, np.ndarray] = {}
     outcome = np.full(count, -1)
-    for wanted, rest in _solved(model, columns, reasons, batch):
+    for wanted, rest in resting(model, columns, reasons, CHUNK):
         places = np.resize([zones[i] for i in wanted], len(rest.carbon)).tolist()
         here = _describe(rest, times) | _isotopes(rest, model, air, places, tracer13)
         for name, values in here.items():
@@ -305,45 +305,6 @@ def _missing(columns: Forcing) -> list[str]:
         for column in np.flatnonzero(np.isnan(values).reshape(len(values), -1).any(axis=1)):
             reasons[column] = reasons[column] or f"{name} of the forcing is missing"
     return reasons
-
-
-def _solved(
-    model: Model, columns: Forcing, reasons: list[str], batch: bool
-) -> Iterator[tuple[np.ndarray, Equilibrium]]:
-    """Chunk by chunk the columns that have a state; writes into ``reasons`` why the others have none.
-
-    Each chunk has the same length, filled up with copies, so that the model is compiled once.
-    """
-    wanted = np.flatnonzero([not why for why in reasons])
-    length = min(CHUNK, max(len(wanted), 1))
-    for start in range(0, len(wanted), length):
-        here = wanted[start : start + length]
-        try:
-            yield here, _rest(model, columns, here, length)
-        except BadCall as wrong:
-            if not batch:
-                raise
-            for column in here:
-                try:
-                    _rest(model, columns, np.array([column]), length)
-                except BadCall as why:
-                    reasons[column] = str(why)
-            here = np.array([i for i in here if not reasons[i]], dtype=int)
-            if not len(here) and all(reasons):
-                raise BadCall(f"every column is refused; the first: {reasons[0]}") from wrong
-            if len(here):
-                yield here, _rest(model, columns, here, length)
-    if not len(wanted):
-        raise BadCall(f"no column can be computed; the first: {reasons[0]}" if batch else reasons[0])
-
-
-def _rest(model: Model, columns: Forcing, wanted: np.ndarray, length: int) -> Equilibrium:
-    rows = np.resize(wanted, length)
-    values = {
-        name: np.asarray(value)[rows] if np.ndim(value) else value for name, value in model.values.items()
-    }
-    part = jax.tree.map(lambda field: jnp.asarray(field)[rows], columns)
-    return at_rest(replace(model, values=values), part, batch=True)
 
 
 def _describe(rest: Equilibrium, years: Float[np.ndarray, " year"]) -> dict[str, Any]:

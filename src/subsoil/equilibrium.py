@@ -4,7 +4,8 @@ A model at rest is linear whatever the model: what rides on its carbon moves at 
 Linear and microbial models therefore share all that comes after `at_rest`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -176,6 +177,50 @@ def at_rest(
     )
     check_fluxes(model, found.fluxes, found.outcome)
     return found
+
+
+def resting(
+    model: Model, forcing: Forcing, reasons: list[str], chunk: int = 128
+) -> Iterator[tuple[Int[np.ndarray, " column"], Equilibrium]]:
+    """Chunk by chunk the columns of a batch that can be computed, their positions and their rest.
+
+    reasons: for each column why it shall not be computed, or ""; why a column cannot be is written there, and
+    the others go on. Each chunk has the same length, so that the model is compiled once: an `Equilibrium`
+    has more columns than there are positions, copies of them that fill it up.
+
+    Raises BadCall for a single column that cannot be computed, and where no column can.
+    """
+    wanted = np.flatnonzero([not why for why in reasons])
+    length = min(chunk, max(len(wanted), 1))
+    for start in range(0, len(wanted), length):
+        here = wanted[start : start + length]
+        try:
+            yield here, _part(model, forcing, here, length)
+        except BadCall as wrong:
+            if len(reasons) == 1:
+                raise
+            for column in here:
+                try:
+                    _part(model, forcing, np.array([column]), length)
+                except BadCall as why:
+                    reasons[column] = str(why)
+            here = np.array([i for i in here if not reasons[i]], dtype=int)
+            if not len(here) and all(reasons):
+                raise BadCall(f"every column is refused; the first: {reasons[0]}") from wrong
+            if len(here):
+                yield here, _part(model, forcing, here, length)
+    if not len(wanted):
+        alone = len(reasons) == 1
+        raise BadCall(reasons[0] if alone else f"no column can be computed; the first: {reasons[0]}")
+
+
+def _part(model: Model, forcing: Forcing, wanted: np.ndarray, length: int) -> Equilibrium:
+    rows = np.resize(wanted, length)
+    values = {
+        name: np.asarray(value)[rows] if np.ndim(value) else value for name, value in model.values.items()
+    }
+    part = jax.tree.map(lambda field: jnp.asarray(field)[rows], forcing)
+    return at_rest(replace(model, values=values), part, batch=True)
 
 
 def sweep(
