@@ -310,7 +310,7 @@ def test_pairs_share_their_values() -> None:
     [
         ([], {}, "one prediction or more"),
         (["a", "a"], {}, "its own name"),
-        (["a"], {"headline": "rsme"}, "no metric 'rsme'"),
+        (["a"], {"by": "rsme"}, "no metric 'rsme'"),
         (["a"], {"resamples": 1}, "resamples=1"),
     ],
 )

@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from subsoil.benchmark import protocol, scoring, verdicts
+from subsoil.benchmark import protocol, questions, scoring, verdicts
 from subsoil.benchmark.metrics import METRICS
 from subsoil.benchmark.reference import TARGETS, Prediction, Reference
-from subsoil.benchmark.scoring import ALL, COLUMNS
+from subsoil.benchmark.scoring import ALL
 from subsoil.errors import BadCall, SubsoilError
 
 Progress = Callable[[str, float | None], None]
@@ -33,13 +33,16 @@ def score(
     *,
     resamples: int = 2000,
     seed: int = 0,
-    headline: str = "rmse",
+    by: str = "rmse",
+    expected: pd.DataFrame | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Every score of every prediction, with intervals from a bootstrap by site.
 
-    ``headline``: the metric by which models are ranked and compared. Rows (`COLUMNS`) come model by model as
-    given. The order of the rows of ``reference`` does not matter; the same arguments give the same bytes.
+    ``by``: the metric by which models are ranked and compared; ``expected`` what the data say to the
+    questions of the paper (`subsoil.benchmark.questions.expected`), which are left out without it. Rows
+    (`subsoil.benchmark.scoring.COLUMNS`) come model by model as given. The order of the rows of ``reference``
+    does not matter; the same arguments give the same bytes.
 
     Raises
     ------
@@ -47,17 +50,22 @@ def score(
         There is no prediction or two of one name, one does not fit the reference, the metric is unknown,
         or there are fewer than 2 resamples.
     """
-    _checked(predictions, reference, headline)
+    _checked(predictions, reference, by)
     groups = protocol.groups(reference)
     parts = []
     for place, target in enumerate(TARGETS):
         if progress is not None:
             progress(f"score {target}", place / len(TARGETS))
         parts.append(
-            scoring.of_target(
-                predictions, reference, target, groups, by=headline, resamples=resamples, seed=seed
-            )
+            scoring.of_target(predictions, reference, target, groups, by=by, resamples=resamples, seed=seed)
         )
+    if expected is not None:
+        for prediction in predictions:
+            if prediction.curves is not None:
+                asked = questions.ask(
+                    prediction.curves, reference.profiles, expected, resamples=resamples, seed=seed
+                )
+                parts.append(asked.assign(model=prediction.model)[[*scoring.COLUMNS]])
     parts += [failures(prediction, reference) for prediction in predictions]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     parts = [table, *(_diagnosis(table, prediction.model) for prediction in predictions)]
@@ -100,12 +108,12 @@ def _in_order(table: pd.DataFrame, predictions: Sequence[Prediction]) -> pd.Data
     return table.iloc[order].reset_index(drop=True)
 
 
-def _checked(predictions: Sequence[Prediction], reference: Reference, headline: str) -> None:
+def _checked(predictions: Sequence[Prediction], reference: Reference, by: str) -> None:
     names = [prediction.model for prediction in predictions]
     if not names or len(set(names)) < len(names):
         raise BadCall(f"expected one prediction or more, each of its own name; got {', '.join(names)}")
-    if headline not in METRICS:
-        raise BadCall(f"no metric {headline!r} to rank by: choose from {', '.join(METRICS)}")
+    if by not in METRICS:
+        raise BadCall(f"no metric {by!r} to rank by: choose from {', '.join(METRICS)}")
     for prediction in predictions:
         shape = np.shape(prediction.values)
         if len(shape) != 2 or not shape[0] or shape[1] != len(reference.values):
