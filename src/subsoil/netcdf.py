@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 from subsoil.constants import CM_PER_M
 from subsoil.depth import Layers
@@ -147,21 +146,20 @@ def layers(file: xr.Dataset, depth: Hashable) -> Layers:
         raise BadCall(
             f"depth axis {depth!r} must run from the surface down, got {middle.tolist()}: reverse it"
         )
-    check_depths(bounds[:, 0], bounds[:, 1], f"depth axis {depth!r}", own)
+    check_depths(bounds.max(), bounds[0, 1] - bounds[0, 0], f"depth axis {depth!r}", own)
     return Layers(bounds[:, 0], bounds[:, 1])
 
 
-def check_depths(
-    top: Float[np.ndarray, " layer"], bottom: Float[np.ndarray, " layer"], name: str, own: str
-) -> None:
+def check_depths(deepest: float, first: float, name: str, own: str) -> None:
     """Refuse depths (m) that no soil column has in the unit ``own`` that they are said to be in.
 
-    >>> check_depths(np.array([0.0, 0.3]), np.array([0.3, 1.0]), "depth axis 'z'", "m")
+    deepest: where the last layer ends; first: thickness of the first one. Raises BadCall.
+
+    >>> check_depths(1.0, 0.3, "depth axis 'z'", "m")
     """
-    last, first = float(np.max(bottom)), float(bottom[0] - top[0])
-    wrong = not SHALLOWEST < last < DEEPEST or (last > DEEP and first >= COARSE) or first < FINE
+    wrong = not SHALLOWEST < deepest < DEEPEST or (deepest > DEEP and first >= COARSE) or first < FINE
     if wrong:
         raise BadCall(
-            f"{name} ends at {last:g} m with a first layer of {first:g} m, said to be in {own!r}: "
+            f"{name} ends at {deepest:g} m with a first layer of {first:g} m, said to be in {own!r}: "
             "is it cm instead of m, or m instead of cm?"
         )
