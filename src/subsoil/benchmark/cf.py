@@ -19,7 +19,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from subsoil import __version__, atomic
-from subsoil.benchmark.reference import TARGETS, Reference
+from subsoil.benchmark.reference import TARGETS, Reference, checksum
 from subsoil.constants import CM_PER_M
 
 EPOCH = "1850-01-01"
@@ -195,5 +195,6 @@ def _attributes(reference: Reference) -> dict[str, Any]:
         "license": "that of the sources: read it there before passing this file on",
         "references": "Balesdent et al. 2018, Nature 559, 599-602, doi:10.1038/s41586-018-0328-3",
         "sources": atomic.canonical_json(reference.sources),
+        "reference_checksum": checksum(reference),
         "history": f"subsoil {__version__}, protocol {reference.protocol}",
     }
