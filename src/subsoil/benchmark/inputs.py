@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float
 
-from subsoil.bounds import BOUNDS, checked
+from subsoil.bounds import BOUNDS
 from subsoil.depth import DepthGrid
 from subsoil.errors import BadCall
 from subsoil.forcing import HOLDRIDGE, Forcing, site_forcing
@@ -28,6 +28,8 @@ Appl. Biol. 126:197), for every crop by assumption; straw stays."""
 ABOVE = 0.5
 """Share of growth above ground, as in `site_forcing`: an assumption without a source."""
 
+NEEDED = ("mat", "map")
+
 CLAY = 0.2
 """Mass fraction where not known, as in `site_forcing`."""
 
@@ -45,21 +47,35 @@ def forcings(profiles: pd.DataFrame, grid: DepthGrid) -> Forcing:
 
     Raises BadCall for a profile without temperature or precipitation, and for values out of bounds.
     """
+    if named := [
+        f"{p}: {why}" for p, why in zip(profiles["profile_id"], refused(profiles), strict=True) if why
+    ]:
+        raise BadCall(f"leave out profiles without a forcing; {'; '.join(named[:3])}")
     mat, rain, aridity, clay = (profiles[name].to_numpy(float) for name in ("mat", "map", "p_pet", "clay"))
-    lacking = ~(np.isfinite(mat) & np.isfinite(rain))
-    if lacking.any():
-        named = ", ".join(profiles["profile_id"][lacking][:3])
-        raise BadCall(f"no forcing without temperature and precipitation: leave out {named}")
-    checked("mat", mat)
-    checked("map_mm", rain)
     by_rule = np.minimum(rain / (HOLDRIDGE * np.clip(mat, 1.0, 30.0)), BOUNDS["p_pet"].upper)
-    aridity = np.asarray(checked("p_pet", np.where(np.isnan(aridity), by_rule, aridity)))
-    clay = np.asarray(checked("clay", np.where(np.isnan(clay), CLAY, clay)))
+    aridity = np.where(np.isnan(aridity), by_rule, aridity)
+    clay = np.where(np.isnan(clay), CLAY, clay)
     enters, above = carbon_input(mat, rain, profiles["land_use"].to_numpy() == "crop")
     batch = _columns(grid)(mat, rain, aridity, clay, enters, above)
     kinds, of_profile = np.unique(biomes(profiles), return_inverse=True)
     shares = np.stack([_roots(grid, str(kind)) for kind in kinds])
     return batch._replace(root_share=jnp.asarray(shares[of_profile]))
+
+
+def refused(profiles: pd.DataFrame) -> list[str]:
+    """For each profile why no forcing can be made of it, or "": no temperature, a number out of bounds."""
+    reasons = [""] * len(profiles)
+    for column, name in {"mat": "mat", "map": "map_mm", "p_pet": "p_pet", "clay": "clay"}.items():
+        bound, values = BOUNDS[name], profiles[column].to_numpy(float)
+        lacking = np.isnan(values) & (column in NEEDED)
+        outside = (values < bound.lower) | (values > bound.upper)
+        for row in np.flatnonzero(lacking | outside):
+            here = (
+                f"{column} is missing" if lacking[row] else f"{column} {values[row]:g} {bound.unit}".rstrip()
+            )
+            limits = "" if lacking[row] else f": expected {bound.lower:g} to {bound.upper:g}, {bound.fix}"
+            reasons[row] = reasons[row] or here + limits
+    return reasons
 
 
 def carbon_input(
