@@ -147,7 +147,7 @@ def test_columns_may_differ_in_values() -> None:
 def test_each_column_may_have_its_own_labelling_time() -> None:
     model, years = MODELS["icbm"], np.array([4.0, 50.0, 4000.0])
     found = at_rest(model, stack([SITE] * 3), GRID, batch=True)
-    together = np.asarray(found.label(years, poles="fine"))
+    together = np.asarray(found.label(years, shifts="fine"))
     own = np.asarray(found.label_after(years))
     np.testing.assert_allclose(own, together[np.arange(3), :, np.arange(3)], atol=1e-9)
     for wrong in ([4.0, 50.0], [4.0, 50.0, -1.0], [4.0, 50.0, np.nan], 4.0):

@@ -118,7 +118,7 @@ def label(rest: Equilibrium) -> Iterator[Finding]:
     fall = float(np.diff(share, axis=-1).min())
     yield Finding("the label never falls", fall > -1e-6, f"largest fall {max(0.0, -fall):.1e}")
     system, carbon = np.asarray(dense(rest.blocks)), np.asarray(rest.carbon)
-    answer = np.asarray(rest.label(YEARS, poles="fine"))
+    answer = np.asarray(rest.label(YEARS, shifts="fine"))
     worst = 0.0
     for i in (0, 2, 5):
         old = (expm(system * YEARS[i]) @ carbon.ravel()).reshape(carbon.shape).sum(axis=-1)

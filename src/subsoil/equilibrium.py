@@ -60,9 +60,9 @@ class Equilibrium(NamedTuple):
     carbon: Float[Array, "*batch layer pool"]
     outcome: Int[Array, "*batch"]
 
-    def label(self, years: ArrayLike, poles: str = "standard") -> Float[Array, "*batch layer year"]:
+    def label(self, years: ArrayLike, shifts: str = "standard") -> Float[Array, "*batch layer year"]:
         """f_new of each layer, ``years`` after the label was switched on. See `label_response`."""
-        return _label(self.blocks, self.fluxes.inputs, _fixed(years), poles)
+        return _label(self.blocks, self.fluxes.inputs, _fixed(years), shifts)
 
     def label_after(self, years: ArrayLike) -> Float[Array, "*batch layer"]:
         """f_new of each layer where every column has its own labelling time, years [batch]: `label_after`.
@@ -75,16 +75,16 @@ class Equilibrium(NamedTuple):
         return _label_after(self.blocks, self.fluxes.inputs, times)
 
     def label_error(self, years: ArrayLike) -> Float[Array, "*batch"]:
-        """Error of `label`, by comparison with finer poles."""
+        """Error of `label`, by comparison with finer shifts."""
         return _error(self.blocks, self.fluxes.inputs, _fixed(years))
 
-    def ages(self, part: str = "carbon", whole: bool = False, poles: str = "standard") -> AgeDistribution:
+    def ages(self, part: str = "carbon", whole: bool = False, shifts: str = "standard") -> AgeDistribution:
         """Distribution of age: of the ``carbon`` of each layer, of each of its ``pools``, or of its ``co2``.
 
         whole: of the column instead of its layers; that of the co2 is the transit time where nothing leaches.
         Raises BadCall for another part.
         """
-        return _ages(self.blocks, self.carbon, self._project(part), poles, whole)
+        return _ages(self.blocks, self.carbon, self._project(part), shifts, whole)
 
     def mean_age(self, part: str = "carbon", whole: bool = False) -> Float[Array, "*batch group layer"]:
         """Mean age, yr, of the same parts."""
@@ -127,10 +127,10 @@ class Equilibrium(NamedTuple):
         raise BadCall(f"ages are of carbon, pools or co2, got {part!r}")
 
 
-_label = jax.jit(label_response, static_argnames=("years", "poles"))
+_label = jax.jit(label_response, static_argnames=("years", "shifts"))
 _label_after = jax.jit(label_after)
 _error = jax.jit(label_error, static_argnames="years")
-_ages = jax.jit(age_distribution, static_argnames=("poles", "whole"))
+_ages = jax.jit(age_distribution, static_argnames=("shifts", "whole"))
 _mean_age = jax.jit(mean_age, static_argnames="whole")
 
 

@@ -16,9 +16,9 @@ from subsoil.solve.blocks import Blocks
 YEARS = (0.0, 0.01, 1.0, 30.0, 1000.0, 3e4)
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-label = jax.jit(ages.label_response, static_argnames=("years", "poles"))
+label = jax.jit(ages.label_response, static_argnames=("years", "shifts"))
 label_error = jax.jit(ages.label_error, static_argnames="years")
-distribution = jax.jit(ages.age_distribution, static_argnames=("poles", "whole"))
+distribution = jax.jit(ages.age_distribution, static_argnames=("shifts", "whole"))
 mean_age = jax.jit(ages.mean_age, static_argnames="whole")
 
 
@@ -46,9 +46,9 @@ def test_cycling_pools_turn_the_spectrum(rings: Any) -> None:
     assert np.abs(np.angle(-eigenvalues)).max() > 0.45
 
 
-@pytest.mark.parametrize(("set_of_poles", "error"), [("fine", 1e-8), ("standard", 1e-6)])
-def test_label_is_the_matrix_exponential(soil: Any, set_of_poles: str, error: float) -> None:
-    answer = np.asarray(label(soil.blocks, soil.inputs, YEARS, set_of_poles))
+@pytest.mark.parametrize(("set_of_shifts", "error"), [("fine", 1e-8), ("standard", 1e-6)])
+def test_label_is_the_matrix_exponential(soil: Any, set_of_shifts: str, error: float) -> None:
+    answer = np.asarray(label(soil.blocks, soil.inputs, YEARS, set_of_shifts))
     for column in range(len(soil.stock)):
         np.testing.assert_allclose(answer[column], exact_label(soil, column, YEARS), rtol=0.0, atol=error)
 
@@ -72,13 +72,13 @@ def test_the_error_of_the_label_is_an_honest_bound(soil: Any) -> None:
         assert stated[column] < 1e-6
 
 
-def test_the_error_says_so_where_the_poles_do_not_serve(rings: Any) -> None:
-    """Twelve equal pools in a ring that only the last one leaves turn by 1.2 radians: out of the sector."""
-    ring = np.roll(np.eye(12), 1, axis=0)
+def test_the_error_says_so_where_the_shifts_do_not_serve(rings: Any) -> None:
+    """Equal pools in a ring that only the last one leaves turn by up to 1.3 radians: out of the sector."""
+    ring = np.roll(np.eye(15), 1, axis=0)
     ring[0, -1] = 0.9
-    blocks, inputs = one_layer(ring - np.eye(12)), jnp.eye(1, 12)
+    blocks, inputs = one_layer(ring - np.eye(15)), jnp.eye(1, 15)
     years = tuple(np.geomspace(1.0, 100.0, 12).tolist())
-    soil = type(rings).of(Blocks(*(part[None] for part in blocks)), np.eye(1, 12)[None], np.zeros((1, 1, 12)))
+    soil = type(rings).of(Blocks(*(part[None] for part in blocks)), np.eye(1, 15)[None], np.zeros((1, 1, 15)))
     stated = float(label_error(blocks, inputs, years))
     true = np.abs(np.asarray(label(blocks, inputs, years)) - exact_label(soil, 0, years)).max()
     assert true > 1e-6
@@ -114,7 +114,7 @@ def test_mean_transit_time_is_stock_over_input(soil: Any) -> None:
     log = np.linspace(np.log(1e-4), np.log(1e7), 2001)  # the trapezoid in ln t has the error of the ends
     gone = np.asarray(
         ages.label_response(
-            soil.blocks, soil.inputs, np.exp(log), project=jnp.asarray(soil.respiration[:, None])
+            soil.blocks, soil.inputs, np.exp(log), "fine", project=jnp.asarray(soil.respiration[:, None])
         )
     )[:, 0]
     amount = (soil.stock * soil.respiration).sum(-1)
@@ -124,7 +124,7 @@ def test_mean_transit_time_is_stock_over_input(soil: Any) -> None:
 
 @pytest.fixture(scope="module")
 def fine(soil: Any) -> AgeDistribution:
-    return distribution(soil.blocks, soil.stock, poles="fine")
+    return distribution(soil.blocks, soil.stock, shifts="fine")
 
 
 def test_quantiles_solve_the_dense_distribution(soil: Any, fine: AgeDistribution) -> None:
@@ -169,7 +169,7 @@ def test_co2_by_depth_makes_the_transit_time_of_the_column(soil: Any) -> None:
 
 
 def test_one_pool_is_exponential() -> None:
-    found = distribution(one_layer([[-0.02]]), jnp.array([[50.0]]), poles="fine")
+    found = distribution(one_layer([[-0.02]]), jnp.array([[50.0]]), shifts="fine")
     shares = np.array([0.05, 0.3, 0.5, 0.9, 0.99])
     np.testing.assert_allclose(found.quantile(shares)[0, 0], -np.log1p(-shares) / 0.02, rtol=1e-8)
 
@@ -180,7 +180,7 @@ def test_two_pools_in_series_are_hypoexponential() -> None:
     blocks, stock = one_layer([[-fast, 0.0], [fast, -slow]]), jnp.array([[2.0, 100.0]])
     second = jnp.array([[[0.0, 1.0]]])
     assert mean_age(blocks, stock, second)[0, 0] == pytest.approx(1.0 / fast + 1.0 / slow, rel=1e-12)
-    age = np.asarray(distribution(blocks, stock, second, poles="fine").quantile(SHARES))[0, 0]
+    age = np.asarray(distribution(blocks, stock, second, shifts="fine").quantile(SHARES))[0, 0]
     cdf = 1.0 - (fast * np.exp(-slow * age) - slow * np.exp(-fast * age)) / (fast - slow)
     np.testing.assert_allclose(cdf, SHARES, atol=1e-9)
 
@@ -212,7 +212,7 @@ def test_derivative_of_quantiles_equals_differences(rings: Any) -> None:
     def answer(x: Any) -> Any:
         faster = Blocks(blocks.lower, blocks.diagonal * (1.0 + x * turn)[..., None, :], blocks.upper)
         entering = inputs * (1.0 + x * turn[::-1])
-        found = ages.age_distribution(faster, ages.steady(faster, entering), poles="fine")
+        found = ages.age_distribution(faster, ages.steady(faster, entering), shifts="fine")
         return jnp.sum(jnp.log(found.quantile(SHARES)) * turn[:, :1])
 
     slope, step = float(jax.jit(jax.grad(answer))(0.0)), 1e-4

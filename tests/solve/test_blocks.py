@@ -17,12 +17,12 @@ from subsoil.solve import kernel
 from subsoil.solve.blocks import Blocks, transpose
 
 # One compilation a shape instead of one an operation; the tests keep to few shapes.
-solve, resolvent = jax.jit(algebra.solve), jax.jit(algebra.resolvent)
+solve, cayley = jax.jit(algebra.solve), jax.jit(algebra.cayley, static_argnames="steps")
 residual, dense = jax.jit(algebra.residual), jax.jit(algebra.dense)
 multiply = jax.jit(algebra.multiply, static_argnames="magnitude")
 
 SIZES = [(1, 1, 1), (9, 3, 2), (2, 4, 7), (2, 2, 13)]  # batch, layer, pool
-NODES = (np.asarray([0.4, 0.1, -0.6]), np.asarray([0.2, 1.0, 3.0]))
+CHAINS = (np.asarray([0.4, 0.1, 3.0]), 4)  # shifts and steps
 
 
 @pytest.fixture(params=["jax", "compiled"], scope="module")
@@ -83,12 +83,18 @@ def close(got: jnp.ndarray, wanted: np.ndarray, tolerance: float) -> None:
     assert np.abs(np.asarray(got) - wanted).max() <= tolerance * np.abs(wanted).max()
 
 
-def dense_resolvent(blocks: Blocks, start: np.ndarray, project: np.ndarray) -> np.ndarray:
-    full = matrix(blocks)
-    shifted = (NODES[0] + 1j * NODES[1])[:, None, None] * np.eye(full.shape[-1]) - full[..., None, :, :]
-    x = np.linalg.solve(shifted, flat(start)[..., None, :, None])
-    x = x.reshape(*x.shape[:-2], 1, *start.shape[-2:])
-    return (np.asarray(project)[..., None, :, :, :] * x).sum(-1)
+def dense_links(blocks: Blocks, start: np.ndarray, project: np.ndarray) -> np.ndarray:
+    """[..., shift, step, group, layer]"""
+    full, first = matrix(blocks), flat(start)[..., None]
+    unit, chains = np.eye(full.shape[-1]), []
+    for shift in CHAINS[0]:
+        turn = np.linalg.solve(shift * unit - full, shift * unit + full)
+        links = [np.linalg.solve(shift * unit - full, shift * first)]
+        links += [np.linalg.matrix_power(turn, n) @ links[0] for n in range(1, CHAINS[1])]
+        chains.append(np.stack(links, axis=-3)[..., 0])
+    q = np.stack(chains, axis=-3)
+    q = q.reshape(*q.shape[:-1], 1, *start.shape[-2:])
+    return (np.asarray(project)[..., None, None, :, :, :] * q).sum(-1)
 
 
 # ---- the matrix itself ----
@@ -158,10 +164,10 @@ def test_a_column_is_the_same_alone_and_in_a_batch(backend: str) -> None:
     batches = (1, 7, 8, 9, 65) if backend == "compiled" else (1, 65)  # full and broken lanes; chunks
     for batch in batches:
         blocks, rhs = column((batch,), 3, 2), normal(batch, 3, 2)
-        together = solve(blocks, rhs), *resolvent(blocks, rhs, *NODES, project)
+        together = solve(blocks, rhs), cayley(blocks, rhs, *CHAINS, project)
         for i in {0, batch // 2, batch - 1}:
             one = Blocks(*(part[i] for part in blocks))
-            alone = solve(one, rhs[i]), *resolvent(one, rhs[i], *NODES, project)
+            alone = solve(one, rhs[i]), cayley(one, rhs[i], *CHAINS, project)
             for got, wanted in zip(together, alone, strict=True):
                 close(got[i], wanted, 1e-13)
 
@@ -179,8 +185,8 @@ def test_a_spoiled_column_spoils_no_other(backend: str) -> None:
     project = jnp.ones((1, 3, 2))
     spoiled = blocks._replace(diagonal=blocks.diagonal.at[11, 0, 1, 0].set(jnp.nan))
     for got, wanted in zip(
-        (solve(spoiled, rhs), *resolvent(spoiled, rhs, *NODES, project)),
-        (solve(blocks, rhs), *resolvent(blocks, rhs, *NODES, project)),
+        (solve(spoiled, rhs), cayley(spoiled, rhs, *CHAINS, project)),
+        (solve(blocks, rhs), cayley(blocks, rhs, *CHAINS, project)),
         strict=True,
     ):
         broken = np.isnan(np.asarray(got)).reshape(65, -1).any(1)
@@ -215,21 +221,21 @@ def test_batch_axes_broadcast(backend: str) -> None:
     assert solve(Blocks(*(part[:0] for part in column((2,), 3, 2))), rhs[0, :0]).shape == (0, 3, 2)
 
 
-# ---- the resolvent ----
+# ---- chains ----
 
 
 @pytest.mark.parametrize(("batch", "layers", "pools"), SIZES)
-def test_a_resolvent_is_the_dense_one(backend: str, batch: int, layers: int, pools: int) -> None:
+def test_chains_are_the_dense_ones(backend: str, batch: int, layers: int, pools: int) -> None:
     blocks, start = column((batch,), layers, pools), normal(batch, layers, pools)
     project = normal(batch, 2, layers, pools, seed=3)
-    re, im = resolvent(blocks, start, *NODES, project)
-    close(re + 1j * im, dense_resolvent(blocks, start, project), 1e-12)
+    close(cayley(blocks, start, *CHAINS, project), dense_links(blocks, start, project), 1e-11)
 
 
-def test_the_resolvent_of_a_scalar_is_a_fraction(backend: str) -> None:
+def test_the_chain_of_a_scalar_is_a_power(backend: str) -> None:
     blocks = Blocks(jnp.zeros((1, 1)), jnp.full((1, 1, 1), -0.3), jnp.zeros((1, 1)))
-    re, im = resolvent(blocks, jnp.full((1, 1), 2.0), *NODES, jnp.ones((1, 1, 1)))
-    close((re + 1j * im).ravel(), 2.0 / (NODES[0] + 1j * NODES[1] + 0.3), 1e-15)
+    links = cayley(blocks, jnp.full((1, 1), 2.0), *CHAINS, jnp.ones((1, 1, 1)))[..., 0, 0]
+    shift, turn = CHAINS[0][:, None], ((CHAINS[0] - 0.3) / (CHAINS[0] + 0.3))[:, None]
+    close(links, 2.0 * shift / (shift + 0.3) * turn ** np.arange(CHAINS[1]), 1e-14)
 
 
 # ---- derivatives ----
@@ -248,25 +254,29 @@ def test_gradients_of_a_solve_are_those_of_the_dense_solve(backend: str) -> None
     jax.tree.map(lambda g, w: close(g, w, 1e-11), got, wanted)
 
 
-def test_gradients_of_a_resolvent_are_those_of_the_dense_one(backend: str) -> None:
+def test_gradients_of_chains_are_those_of_the_dense_ones(backend: str) -> None:
     blocks, start = Blocks(*(part[0] for part in column((1,), 4, 3))), normal(4, 3)
     project = normal(2, 4, 3, seed=5)
-    weight = normal(2, 3, 2, 4, seed=6)
-
-    def loss(re: jnp.ndarray, im: jnp.ndarray) -> jnp.ndarray:
-        return jnp.sum(weight[0] * re + weight[1] * im + re * im)
+    weight = normal(3, 4, 2, 4, seed=6)
 
     def ours(blocks: Blocks, start: jnp.ndarray, project: jnp.ndarray) -> jnp.ndarray:
-        return loss(*resolvent(blocks, start, *NODES, project))
+        links = cayley(blocks, start, *CHAINS, project)
+        return jnp.sum(weight * links + links**2)
 
     def oracle(blocks: Blocks, start: jnp.ndarray, project: jnp.ndarray) -> jnp.ndarray:
-        z = jnp.asarray(NODES[0] + 1j * NODES[1])
-        x = jax.vmap(lambda z: jnp.linalg.solve(z * jnp.eye(12) - dense(blocks), start.ravel()))(z)
-        sums = jnp.sum(project * x.reshape(3, 1, 4, 3), axis=-1)
-        return loss(sums.real, sums.imag)
+        full, unit, chains = dense(blocks), jnp.eye(12), []
+        for shift in CHAINS[0]:
+            q = jnp.linalg.solve(shift * unit - full, shift * start.ravel())
+            chain = [q]
+            for _ in range(1, CHAINS[1]):
+                q = 2.0 * jnp.linalg.solve(shift * unit - full, shift * q) - q
+                chain.append(q)
+            chains.append(jnp.stack(chain))
+        links = jnp.sum(project * jnp.stack(chains).reshape(3, 4, 1, 4, 3), axis=-1)
+        return jnp.sum(weight * links + links**2)
 
     got, wanted = (jax.jit(jax.grad(loss, (0, 1, 2)))(blocks, start, project) for loss in (ours, oracle))
-    jax.tree.map(lambda g, w: close(g, w, 1e-11), got, wanted)
+    jax.tree.map(lambda g, w: close(g, w, 1e-10), got, wanted)
 
 
 def test_gradients_are_differences(backend: str) -> None:
@@ -277,8 +287,8 @@ def test_gradients_are_differences(backend: str) -> None:
     def loss(scale: jnp.ndarray) -> jnp.ndarray:
         own = Blocks(*(part * scale[:, None, None] for part in (blocks.lower, 0.0, blocks.upper)))
         own = own._replace(diagonal=blocks.diagonal * scale[:, None, None, None])
-        re, im = resolvent(own, start * scale[::-1, None, None], *NODES, project)
-        return jnp.sum(re * im) + jnp.sum(jnp.tanh(solve(own, start)))
+        links = cayley(own, start * scale[::-1, None, None], *CHAINS, project)
+        return jnp.sum(links**2) + jnp.sum(jnp.tanh(solve(own, start)))
 
     at, step = jnp.linspace(0.5, 2.0, 9), 1e-6
     differences = [
@@ -299,10 +309,10 @@ def test_a_solve_has_second_derivatives(backend: str) -> None:
     close(curvature(solve), curvature(lambda b, r: jnp.linalg.solve(dense(b), r.ravel())), 1e-11)
 
 
-def test_nodes_count_as_constants(backend: str) -> None:
+def test_shifts_count_as_constants(backend: str) -> None:
     blocks, start = column((), 2, 2), normal(2, 2)
-    slope = jax.grad(lambda re: resolvent(blocks, start, re, NODES[1], jnp.ones((1, 2, 2)))[0].sum())
-    assert (jax.jit(slope)(jnp.asarray(NODES[0])) == 0).all()
+    slope = jax.grad(lambda shifts: cayley(blocks, start, shifts, 4, jnp.ones((1, 2, 2))).sum())
+    assert (jax.jit(slope)(jnp.asarray(CHAINS[0])) == 0).all()
 
 
 # ---- vmap ----
@@ -330,20 +340,19 @@ def test_a_vmapped_matrix_shared_by_vectors_is_eliminated_once(backend: str) -> 
     assert "tensor<1x50x3x2xf64>" in text  # the vectors are tracers of one column
 
 
-def test_a_vmapped_resolvent_and_its_gradient_are_loops(backend: str) -> None:
+def test_vmapped_chains_and_their_gradient_are_loops(backend: str) -> None:
     blocks, start, project = column((5,), 3, 2), normal(5, 3, 2), normal(2, 3, 2)
-    imaginary = jnp.asarray(NODES[1]) * jnp.linspace(1.0, 2.0, 5)[:, None]
+    many = jnp.asarray(CHAINS[0]) * jnp.linspace(1.0, 2.0, 5)[:, None]
 
-    def loss(blocks: Blocks, start: jnp.ndarray, imaginary: jnp.ndarray, project: jnp.ndarray) -> jnp.ndarray:
-        re, im = resolvent(blocks, start, NODES[0], imaginary, project)
-        return jnp.sum(re * im)
+    def loss(blocks: Blocks, start: jnp.ndarray, shifts: jnp.ndarray, project: jnp.ndarray) -> jnp.ndarray:
+        return jnp.sum(cayley(blocks, start, shifts, 4, project) ** 2)
 
     slope = jax.jit(jax.value_and_grad(loss, (0, 1, 3)))
-    for axes, nodes in (((0, 0, None, None), imaginary[0]), ((0, 0, 0, None), imaginary)):
-        got = jax.jit(jax.vmap(slope, axes))(blocks, start, nodes, project)
+    for axes, shifts in (((0, 0, None, None), many[0]), ((0, 0, 0, None), many)):
+        got = jax.jit(jax.vmap(slope, axes))(blocks, start, shifts, project)
         for i in range(5):
             own = jax.tree.map(lambda x, i=i: x[i], blocks)
-            wanted = slope(own, start[i], nodes if axes[2] is None else nodes[i], project)
+            wanted = slope(own, start[i], shifts if axes[2] is None else shifts[i], project)
             jax.tree.map(lambda g, w, i=i: close(g[i], w, 1e-12), got, wanted)
 
 
@@ -361,7 +370,7 @@ def test_the_gradient_of_a_vmap_is_the_sum_of_gradients(backend: str) -> None:
 def test_threads_at_once_neither_wait_for_ever_nor_mix(backend: str) -> None:
     blocks, rhs = column((300,), 8, 3), normal(300, 8, 3)
     project = jnp.ones((1, 8, 3))
-    work = jax.jit(lambda rhs: (solve(blocks, rhs), *resolvent(blocks, rhs, *NODES, project)))
+    work = jax.jit(lambda rhs: (solve(blocks, rhs), cayley(blocks, rhs, *CHAINS, project)))
     wanted = [jax.block_until_ready(work(scale * rhs)) for scale in (1.0, 2.0, 3.0)]
 
     def repeat(i: int) -> bool:
@@ -387,9 +396,11 @@ def test_threads_at_once_neither_wait_for_ever_nor_mix(backend: str) -> None:
         (lambda b, r: solve(b, r[None, None]), "more axes"),
         (lambda b, r: solve(b, r[:3]), "do not broadcast"),
         (lambda b, r: solve(b, r * 1j), "real"),
-        (lambda b, r: resolvent(b, r[..., :1], *NODES, r[:, None]), "start"),
-        (lambda b, r: resolvent(b, r, *NODES, r[..., :1][:, None]), "project"),
-        (lambda b, r: resolvent(b, r, NODES[0], NODES[1][:2], r[:, None]), "nodes"),
+        (lambda b, r: cayley(b, r[..., :1], *CHAINS, r[:, None]), "start"),
+        (lambda b, r: cayley(b, r, *CHAINS, r[..., :1][:, None]), "project"),
+        (lambda b, r: cayley(b, r, CHAINS[0][None], 4, r[:, None]), "shifts want one axis"),
+        (lambda b, r: cayley(b, r, CHAINS[0], 0, r[:, None]), "steps 1, got 0"),
+        (lambda b, r: algebra.cayley(b, r, -CHAINS[0], 4, r[:, None]), "shifts must be positive"),
         (lambda b, r: algebra.use("numpy"), "auto, compiled, jax"),
     ],
 )

@@ -47,14 +47,14 @@ def label_response(
     blocks: Blocks,
     inputs: Float[Array, "*batch layer pool"],
     years: ArrayLike,
-    poles: str = "standard",
+    shifts: str = "standard",
     project: Float[Array, "*batch group layer pool"] | None = None,
 ) -> Float[Array, "..."]:
     """f_new: share of the carbon of each layer that entered since the label was switched on ``years`` ago.
 
     years: any number of them, shape [year], zero or positive, the same for every column (`label_after` takes
     one a column). Returns [batch, layer, year]; with ``project`` (weights of the pools) [batch, group, layer,
-    year]. One year takes fewer poles than many. Raises BadCall for negative or infinite years.
+    year]. One year takes fewer solves than many. Raises BadCall for negative or infinite years.
 
     >>> one = Blocks(jnp.zeros((1, 1)), -0.1 * jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
     >>> f = label_response(one, jnp.array([[2.0]]), [0.0, 10.0])
@@ -70,7 +70,7 @@ def label_response(
     weights = jnp.ones((1, *stock.shape[-2:])) if project is None else project
     positive = years[years > 0.0] if years.any() else np.ones(1)
     first, last = positive.min(), positive.max()
-    windows = Windows.spanning(first, last, "single" if first == last and poles == "standard" else poles)
+    windows = Windows.spanning(first, last, "single" if first == last and shifts == "standard" else shifts)
     response = windows.respond(blocks, stock, weights)
     f_new = 1.0 - windows.at(response, years) / response.start[..., None]
     return f_new[..., 0, :, :] if project is None else f_new
@@ -81,7 +81,7 @@ def label_after(
 ) -> Float[Array, "*batch layer"]:
     """f_new of each layer where every column has its own labelling time, as field sites have.
 
-    exp(A t) is exp(A' 1) with A' = A t: all columns then share the poles of one time, a quarter of what a
+    exp(A t) is exp(A' 1) with A' = A t: all columns then share the shift of one time, a quarter of what a
     range of times takes. years: zero or positive, one a column; may be traced, and has its derivative.
 
     Raises BadCall for negative or infinite years, as far as they are known.
@@ -106,7 +106,7 @@ def label_after(
 def label_error(
     blocks: Blocks, inputs: Float[Array, "*batch layer pool"], years: ArrayLike
 ) -> Float[Array, "*batch"]:
-    """Error of `label_response` in each column: its largest difference from the answer of the finer poles."""
+    """Error of `label_response` in each column: its largest difference from that of the finer shifts."""
     coarse, fine = (label_response(blocks, inputs, years, name) for name in ("standard", "fine"))
     return jnp.max(jnp.abs(coarse - fine), axis=(-1, -2))
 
@@ -147,7 +147,7 @@ class AgeDistribution(NamedTuple):
         By Newton's method on the piece that holds the share; differentiable in the model, by the implicit
         function theorem. Shares below what the first thousandth of a year holds give that age. The error of
         the distribution over its slope is the error of the age: for shares from 0.05 to 0.95 a relative 1e-7
-        or less, with the fine poles 1e-8.
+        or less, with the fine shifts 1e-8.
 
         Raises BadCall for shares outside (0, 1).
         """
@@ -161,7 +161,7 @@ def age_distribution(
     blocks: Blocks,
     stock: Float[Array, "*batch layer pool"],
     project: Float[Array, "*batch group layer pool"] | None = None,
-    poles: str = "standard",
+    shifts: str = "standard",
     whole: bool = False,
 ) -> AgeDistribution:
     """Distribution of age of each layer's carbon, or of the parts that ``project`` weighs.
@@ -170,7 +170,7 @@ def age_distribution(
     together, as one: with ``project`` the rates of respiration, its distribution is that of transit time.
     """
     weights = jnp.ones((1, *stock.shape[-2:])) if project is None else jnp.asarray(project)
-    windows = Windows.spanning(SHORTEST, LONGEST, poles)
+    windows = Windows.spanning(SHORTEST, LONGEST, shifts)
     nodes, transform = _pieces()
     response = windows.respond(blocks, stock, weights)
     if whole:

@@ -1,4 +1,4 @@
-"""Block-tridiagonal algebra of a soil column: solve it, and take its resolvent at complex nodes.
+"""Block-tridiagonal algebra of a soil column: solve it, and make chains of its Cayley transforms.
 
 The operator of one column is ``dC/dt = u + A C`` with the state C [layer, pool]. Carbon moves between layers
 within its pool only, so the blocks beside the diagonal are diagonal matrices and are kept as vectors. A of a
@@ -13,12 +13,13 @@ a compiled kernel on a CPU; see `use`.
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from math import prod
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.custom_batching import custom_vmap
 from jaxtyping import Float
@@ -173,32 +174,32 @@ def solve(
     return x if tracers else x[..., 0, :, :]
 
 
-def resolvent(
+def cayley(
     blocks: Blocks,
     start: Float[Array, "*batch layer pool"],
-    nodes_re: Float[Array, " node"],
-    nodes_im: Float[Array, " node"],
+    shifts: Float[Array, " shift"],
+    steps: int,
     project: Float[Array, "*batch group layer pool"],
-) -> tuple[Float[Array, "*batch node group layer"], Float[Array, "*batch node group layer"]]:
-    """Sums over pools of ``x_k = (z_k I - A)^-1 start`` at nodes ``z_k = nodes_re + i nodes_im``.
+) -> Float[Array, "*batch shift step group layer"]:
+    """Projections ``sum_p project[g, l, p] q_j[l, p]`` of the chain of each shift p > 0 (1/yr):
 
-    Returns the real and the imaginary part of ``sum_p project[g, l, p] x_k[l, p]``, shape
-    [node, group, layer] behind the batch axes, which broadcast. ``project`` is real and without unit; nodes
-    are in 1/yr and lie off the spectrum of A, as on a contour around it. Label response, ages and transit
-    times are weighted sums of this over nodes. Differentiable once (reverse mode) in blocks, start and
-    project; nodes count as constants. Raises BadCall for shapes that do not fit.
+        q_1 = p (p - A)^-1 start,    q_j = (p + A) (p - A)^-1 q_{j-1} = 2 p (p - A)^-1 q_{j-1} - q_{j-1}
+
+    ``steps`` links long. One elimination serves a chain; its links stay as large as the start, since the
+    transform of a rate x, (p - x) / (p + x), is at most 1. Label response, ages and transit times are
+    weighted sums of links (`subsoil.solve.exponential`). ``project`` is without unit. Batch axes broadcast.
+    Differentiable once (reverse mode) in blocks, start and project; shifts count as constants. Raises BadCall
+    for shapes that do not fit, shifts that are not positive and fewer than one step.
 
     >>> blocks = Blocks(jnp.zeros((1, 1)), -jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
     >>> one = jnp.ones((1, 1))
-    >>> re, im = resolvent(blocks, one, jnp.asarray([0.0]), jnp.asarray([1.0]), one[None])
-    >>> round(float(re[0, 0, 0]), 12), round(float(im[0, 0, 0]), 12)
-    (0.5, -0.5)
+    >>> cayley(blocks, one, jnp.asarray([3.0]), 2, one[None]).ravel().tolist()
+    [0.75, 0.375]
     """
     blocks, batch = _door(blocks)
-    start, project = jnp.asarray(start), jnp.asarray(project)
-    nodes_re, nodes_im = jnp.asarray(nodes_re), jnp.asarray(nodes_im)
+    start, project, shifts = jnp.asarray(start), jnp.asarray(project), jnp.asarray(shifts)
     state = blocks.lower.shape[-2:]
-    _want(not (jnp.iscomplexobj(start) or jnp.iscomplexobj(project)), "start and project want real numbers")
+    _want(not any(map(jnp.iscomplexobj, (start, project, shifts))), "start, project and shifts want reals")
     _want(start.ndim >= 2 and start.shape[-2:] == state, "start", blocks, start)
     _want(
         project.ndim >= 3 and project.shape[-2:] == state,
@@ -206,14 +207,13 @@ def resolvent(
         blocks,
         project,
     )
-    _want(
-        nodes_re.ndim == 1 and nodes_re.shape == nodes_im.shape,
-        f"nodes want two vectors of equal length, got {nodes_re.shape} and {nodes_im.shape}",
-    )
+    _want(shifts.ndim == 1 and steps >= 1, f"shifts want one axis, got {shifts.shape}; steps 1, got {steps}")
+    if not isinstance(shifts, jax.core.Tracer):
+        _want(bool((np.asarray(shifts) > 0.0).all()), f"shifts must be positive, got {shifts}")
     batch = _broadcast(batch, start.shape[:-2], project.shape[:-3])
-    nodes = jax.lax.stop_gradient(jnp.stack([nodes_re, nodes_im]).astype(float))
-    re, im = _resolvent(*_flat(blocks, batch), _rows(start, batch, 2), nodes, _rows(project, batch, 3))
-    return re.reshape(batch + re.shape[1:]), im.reshape(batch + im.shape[1:])
+    fixed = jax.lax.stop_gradient(shifts.astype(float))
+    links = _cayley(steps, *_flat(blocks, batch), _rows(start, batch, 2), fixed, _rows(project, batch, 3))
+    return links.reshape(batch + links.shape[1:])
 
 
 def _want(condition: bool, message: str, blocks: Blocks | None = None, got: Any = None) -> None:
@@ -363,41 +363,42 @@ def _adjoint_backward(saved: tuple[Array, ...], cotangent: Array) -> tuple[Array
 _adjoint_solve.defvjp(_adjoint_forward, _adjoint_backward)
 
 
-def _resolvent_rule(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Vmapped axes join the batch; a batch of node sets runs one set after the other."""
-    mapped = custom_vmap(function)
+@cache
+def _chains(steps: int, adjoint: bool) -> Callable[..., Any]:
+    """The chains, or their adjoint, as JAX sees them: vmapped axes join the batch."""
 
-    @mapped.def_vmap
+    @custom_vmap
+    def chains(*arrays: Array) -> Any:
+        return _cayley_adjoint_batch(*arrays) if adjoint else _cayley_batch(*arrays, steps=steps)
+
+    @chains.def_vmap
     def rule(size: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
-        nodes, many = arrays[4], batched[4]
-        if many:
-            out = jax.lax.map(lambda turn: mapped(*turn), tuple(_spread(size, batched, arrays)))
+        if batched[4]:  # a batch of shifts: one set after the other
+            out = jax.lax.map(lambda turn: chains(*turn), tuple(_spread(size, batched, arrays)))
         else:
             joined = _join(size, batched[:4] + batched[5:], arrays[:4] + arrays[5:])
-            out = mapped(*joined[:4], nodes, *joined[4:])
-            out = tuple(x.reshape(size, -1, *x.shape[1:]) for x in out)
-        return out, tuple(True for _ in out)
+            out = chains(*joined[:4], arrays[4], *joined[4:])
+            out = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), out)
+        return out, jax.tree.map(lambda x: True, out)
 
-    return mapped
-
-
-@jax.custom_vjp
-def _resolvent(
-    lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
-) -> tuple[Array, Array]:
-    return _resolvent_batch(lower, diagonal, upper, start, nodes, project)
+    return chains
 
 
-def _resolvent_forward(*arrays: Array) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
-    return _resolvent_batch(*arrays), arrays
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _cayley(steps: int, *arrays: Array) -> Array:
+    return _chains(steps, False)(*arrays)
 
 
-def _resolvent_backward(saved: tuple[Array, ...], cotangents: tuple[Array, Array]) -> tuple[Array, ...]:
-    lower, diagonal, upper, start, project = _resolvent_adjoint_batch(*saved, *cotangents)
+def _cayley_forward(steps: int, *arrays: Array) -> tuple[Array, tuple[Array, ...]]:
+    return _cayley(steps, *arrays), arrays
+
+
+def _cayley_backward(steps: int, saved: tuple[Array, ...], cotangent: Array) -> tuple[Array, ...]:
+    lower, diagonal, upper, start, project = _chains(steps, True)(*saved, cotangent)
     return lower, diagonal, upper, start, jnp.zeros_like(saved[4]), project
 
 
-_resolvent.defvjp(_resolvent_forward, _resolvent_backward)
+_cayley.defvjp(_cayley_forward, _cayley_backward)
 
 
 # The JAX form: the batch is the last axis inside, so that each step is one vector loop over columns.
@@ -494,86 +495,91 @@ def _solve_batch(lower: Array, diagonal: Array, upper: Array, rhs: Array, *, tra
     return _by_chunks(columns, (lower, diagonal, upper, rhs))
 
 
-def _shifted(node: Array, lower: Array, diagonal: Array, upper: Array) -> tuple[Array, Array, Array]:
-    """Blocks of ``z I - A``, complex."""
-    z = jax.lax.complex(node[0], node[1])
-    unit = jnp.eye(diagonal.shape[1])[:, :, None]
-    return -lower.astype(complex), z * unit - diagonal, -upper.astype(complex)
+def _shifted(shift: Array, lower: Array, diagonal: Array, upper: Array) -> tuple[Array, Array, Array]:
+    """Blocks of ``p I - A``."""
+    return -lower, shift * jnp.eye(diagonal.shape[1])[:, :, None] - diagonal, -upper
 
 
-@_resolvent_rule
-@jax.jit
-def _resolvent_batch(
-    lower: Array, diagonal: Array, upper: Array, start: Array, nodes: Array, project: Array
-) -> tuple[Array, Array]:
+@jax.jit(static_argnames="steps")
+def _cayley_batch(
+    lower: Array, diagonal: Array, upper: Array, start: Array, shifts: Array, project: Array, *, steps: int
+) -> Array:
     if backend() == "compiled":
-        return kernel.resolvent(lower, diagonal, upper, start, nodes, project)
+        return kernel.cayley(lower, diagonal, upper, start, shifts, project, steps=steps)
 
-    def columns(
-        lower: Array, diagonal: Array, upper: Array, start: Array, project: Array
-    ) -> tuple[Array, Array]:
-        def at(node: Array) -> tuple[Array, Array]:
-            matrix = _shifted(node, lower, diagonal, upper)
-            x = _substitute(_eliminate(*matrix), matrix[0], matrix[2], start[:, :, None].astype(complex))[
-                :, :, 0
-            ]
-            return jnp.sum(project * x.real, axis=2), jnp.sum(project * x.imag, axis=2)
+    def columns(lower: Array, diagonal: Array, upper: Array, start: Array, project: Array) -> Array:
+        def chain(shift: Array) -> Array:
+            below, block, above = _shifted(shift, lower, diagonal, upper)
+            links = _links(shift, _eliminate(below, block, above), below, above, start, steps)
+            return jnp.sum(project * links[:, None], axis=3)
 
-        return jax.lax.map(at, nodes.T)
+        return jax.lax.map(chain, shifts)
 
     return _by_chunks(columns, (lower, diagonal, upper, start, project))
 
 
-@_resolvent_rule
+def _links(
+    shift: Array, inverses: Array, below: Array, above: Array, start: Array, steps: int
+) -> Float[Array, "step layer pool column"]:
+    def step(q: Array, gain: Array) -> tuple[Array, Array]:
+        x = _substitute(inverses, below, above, q[:, :, None])[:, :, 0]
+        q = gain * shift * x - (gain - 1.0) * q  # the gain is 1 at the start, then 2
+        return q, q
+
+    return jax.lax.scan(step, start, _gains(steps))[1]
+
+
+def _gains(steps: int) -> Float[Array, " step"]:
+    return jnp.full(steps, 2.0).at[0].set(1.0)
+
+
 @jax.jit
-def _resolvent_adjoint_batch(
+def _cayley_adjoint_batch(
     lower: Array,
     diagonal: Array,
     upper: Array,
     start: Array,
-    nodes: Array,
+    shifts: Array,
     project: Array,
-    cotangent_re: Array,
-    cotangent_im: Array,
+    cotangent: Array,
 ) -> tuple[Array, ...]:
-    """Cotangents of lower, diagonal, upper, start and project.
+    """Cotangents of lower, diagonal, upper, start and project, [batch, ...].
 
-    With M = z - A, x = M^-1 start and ``M^T w = sum_g project_g conj(cotangent_g)``, the change of the loss
-    is ``Re(w . (dA x + dstart)) + Re(conj(cotangent_g) (dproject_g . x))``, summed over nodes.
+    Backwards over the links of a chain, with w the cotangent of q_j and v = (p - A)^-T w: A gets
+    ``v (q_j + q_{j-1})^T`` and q_{j-1} gets ``2 p v - w``; at the first link ``v q_1^T``, and start ``p v``.
     """
     if backend() == "compiled":
-        return kernel.resolvent_adjoint(
-            lower, diagonal, upper, start, nodes, project, cotangent_re, cotangent_im
-        )
+        return kernel.cayley_adjoint(lower, diagonal, upper, start, shifts, project, cotangent)
 
     def columns(
-        lower: Array,
-        diagonal: Array,
-        upper: Array,
-        start: Array,
-        project: Array,
-        cotangent_re: Array,
-        cotangent_im: Array,
+        lower: Array, diagonal: Array, upper: Array, start: Array, project: Array, cotangent: Array
     ) -> tuple[Array, ...]:
-        def at(total: tuple[Array, ...], turn: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
-            node, re, im = turn
-            weight = jax.lax.complex(re, -im)[:, :, None]  # group, layer, 1, column
-            below, block, above = _shifted(node, lower, diagonal, upper)
+        def chain(total: tuple[Array, ...], turn: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
+            shift, weight = turn  # weight: step, group, layer, column
+            below, block, above = _shifted(shift, lower, diagonal, upper)
             inverses = _eliminate(below, block, above)
-            x = _substitute(inverses, below, above, start[:, :, None].astype(complex))[:, :, 0]
-            pull = jnp.sum(project * weight, axis=0)
-            w = _substitute_transposed(inverses, below, above, pull[:, :, None])[:, :, 0]
-            nothing = jnp.zeros_like(x[:1])
+            gains = _gains(weight.shape[0])
+            links = _links(shift, inverses, below, above, start, weight.shape[0])
+
+            def back(w: Array, link: tuple[Array, Array]) -> tuple[Array, Array]:
+                gain, own = link
+                w = w + jnp.sum(project * own[:, :, None], axis=0)
+                v = _substitute_transposed(inverses, below, above, w[:, :, None])[:, :, 0]
+                return gain * shift * v - (gain - 1.0) * w, v
+
+            to_start, v = jax.lax.scan(back, jnp.zeros_like(start), (gains, weight), reverse=True)
+            pairs = jnp.concatenate([links[:1], links[1:] + links[:-1]])
+            nothing = jnp.zeros_like(pairs[:, :1])
             new = (
-                w * jnp.concatenate([nothing, x[:-1]]),
-                w[:, :, None] * x[:, None],
-                w * jnp.concatenate([x[1:], nothing]),
-                w,
-                weight * x,
+                jnp.sum(v * jnp.concatenate([nothing, pairs[:, :-1]], axis=1), axis=0),
+                jnp.sum(v[:, :, :, None] * pairs[:, :, None], axis=0),
+                jnp.sum(v * jnp.concatenate([pairs[:, 1:], nothing], axis=1), axis=0),
+                to_start,
+                jnp.sum(weight[:, :, :, None] * links[:, None], axis=0),
             )
-            return tuple(t + n.real for t, n in zip(total, new, strict=True)), None
+            return tuple(t + n for t, n in zip(total, new, strict=True)), None
 
         zero = tuple(jnp.zeros_like(x) for x in (lower, diagonal, upper, start, project))
-        return jax.lax.scan(at, zero, (nodes.T, cotangent_re, cotangent_im))[0]
+        return jax.lax.scan(chain, zero, (shifts, cotangent))[0]
 
-    return _by_chunks(columns, (lower, diagonal, upper, start, project, cotangent_re, cotangent_im))
+    return _by_chunks(columns, (lower, diagonal, upper, start, project, cotangent))

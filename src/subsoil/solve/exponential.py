@@ -1,21 +1,23 @@
-r"""exp(A t) at all times at once, without time steps: the resolvent at a few poles.
+r"""exp(A t) at all times at once, without time steps: chains of Cayley transforms at a few real shifts.
 
 For t in [t0, r t0] (r = 3000) and the spectrum of -A in a sector around the positive axis,
 
-    exp(A t) v  ~  sum_k Re(w_k(t) (z_k - A)^-1 v),      w_k = a_k + i b_k
+    exp(A t) v  ~  sum_s sum_j w_sj(t) q_sj,     q_s1 = p_s (p_s - A)^-1 v,     q_sj = T_s q_s,j-1
 
-with the same poles z_k for every t: a rational approximation of exp(-x t) with one common denominator. Some
-thirty block-tridiagonal solves thus give the response of a column at every age from 1 to 3000 yr; contours of
-quadrature (Weideman & Trefethen 2007, Math. Comp. 76:1341) want about twice as many for that range. One time
-alone wants seven, also where each column has its own: A t is then the operator, and the time is 1. The poles
-were found once (scripts/poles.py, set-valued AAA); the weights of a time are fitted to exp(-x t) by least
-squares when the time is known. Longer ranges are cut into windows, each with its own solves.
+with the transforms of Cayley T_s = (p_s + A) (p_s - A)^-1 and
+with the same shifts p_s for every t: a rational approximation of exp(-x t) whose poles are real and repeated
+(restricted denominators; Nørsett 1978, BIT 18:420; Moret & Novati 2004, BIT 44:595). A shift is eliminated
+once and then costs a substitution for each link of its chain, all in real numbers: the response of a column
+at every age from 1 to 3000 yr takes a quarter of the work of as good a contour of complex poles (Weideman &
+Trefethen 2007, Math. Comp. 76:1341). One time alone wants one shift, also where each column has its own: A t
+is then the operator, and the time is 1. Shifts and steps were chosen once (scripts/shifts.py); the weights of
+a time are fitted to exp(-x t) by least squares when the time is known. Longer ranges are cut into windows,
+each with its own shifts.
 """
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -24,27 +26,40 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from subsoil.errors import BadCall
-from subsoil.solve.blocks import Blocks, resolvent
-
-SETS = ("standard", "fine", "single")
-"""28 poles for a 3000-fold range of time, error below 1e-7 over their sector; 32 for a 300-fold one, 1e-8; 7
-for one time, 1e-8."""
+from subsoil.solve.blocks import Blocks, cayley
 
 LONGEST = 1e12
 """A time beyond this, yr, is a mistake of units."""
 
+SECTOR = 0.7
+"""Half angle of the sector to which weights are fitted, radians. It is wider than any spectrum (strongly
+cycling pools turn eigenvalues by some 0.3): columns that mix little and hold next to nothing at depth are far
+from normal, and for them the sector counts, not the spectrum."""
 
-@dataclass(frozen=True, eq=False)
-class Poles:
-    """Poles z_k (1/t0) for the times t0 to ``ratio`` t0 and spectra within ``angle`` of the real axis."""
+ROUNDING = 1e-13
+"""Singular values of the fit below this share of the largest are noise."""
 
-    real: Float[np.ndarray, " node"]
-    imag: Float[np.ndarray, " node"]
+
+@dataclass(frozen=True)
+class Shifts:
+    """``count`` shifts p_s (1/t0), evenly spaced in their logarithm, each with a chain of ``steps`` links.
+
+    They serve times from t0 to ``ratio`` t0.
+    """
+
+    first: float
+    last: float
+    count: int
+    steps: int
     ratio: float
-    angle: float
 
-    def weights(self, times: ArrayLike) -> Float[np.ndarray, "part node *time"]:
-        """Real weights a, b [2, node, ...] of exp(-x t) = sum_k a_k Re s_k - b_k Im s_k, s_k = 1 / (z_k + x).
+    @property
+    def values(self) -> Float[np.ndarray, " shift"]:
+        """The shifts, 1/t0."""
+        return np.geomspace(self.first, self.last, self.count)
+
+    def weights(self, times: ArrayLike) -> Float[np.ndarray, "link *time"]:
+        """Weights w of exp(-x t) = sum w_sj q_sj(x), links counted shift by shift.
 
         ``times`` in units of t0, from 1 to ``ratio``.
         """
@@ -52,102 +67,109 @@ class Poles:
         (left, size, right), scale, spectrum = self._fit
         target = np.exp(-np.outer(spectrum, flat))
         fitted = right.T @ ((left.T @ np.vstack([target.real, target.imag])) / size[:, None]) / scale[:, None]
-        return fitted.reshape(2, self.real.size, *np.shape(times))
+        return fitted.reshape(self.count * self.steps, *np.shape(times))
 
     def error(self, times: ArrayLike, angle: float = 0.0) -> float:
         """Largest error of exp(-x t) over these times, in units of t0, and all x on a ray at this angle."""
         x = np.concatenate([[0.0], np.logspace(-np.log10(self.ratio) - 7.0, 9.0, 3000)]) * np.exp(1j * angle)
         flat = np.ravel(np.asarray(times, dtype=float))
-        fitted = self._columns(x) @ self.weights(flat).reshape(-1, flat.size)
+        fitted = self._links(x) @ self.weights(flat)
         return float(np.abs(fitted - np.exp(-np.outer(x, flat))).max())
 
     @cached_property
     def _fit(self) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
         """Singular vectors of the least-squares fit, on the axis and the sector's edge, scale and points."""
-        ray = np.logspace(-np.log10(self.ratio) - 5.0, 3.0, 500)
-        beyond = np.logspace(3.0, 9.0, 60)
-        line = np.concatenate([[0.0], ray, beyond])
-        spectrum = np.concatenate([line, line * np.exp(1j * self.angle)])
-        columns = self._columns(spectrum)
-        rows = np.vstack([columns.real, columns.imag])
+        ray = np.logspace(-np.log10(self.ratio) - 5.0, 3.0, 300)
+        line = np.concatenate([[0.0], ray, np.logspace(3.0, 9.0, 40)])
+        spectrum = np.concatenate([line, line * np.exp(1j * SECTOR)])
+        links = self._links(spectrum)
+        rows = np.vstack([links.real, links.imag])
         scale = np.linalg.norm(rows, axis=0)
-        return np.linalg.svd(rows / scale, full_matrices=False), scale, spectrum
+        left, size, right = np.linalg.svd(rows / scale, full_matrices=False)
+        kept = size > ROUNDING * size[0]
+        return (left[:, kept], size[kept], right[kept]), scale, spectrum
 
-    def _columns(self, x: np.ndarray) -> np.ndarray:
-        """Re s_k and -Im s_k continued from real to complex x."""
-        z = self.real + 1j * self.imag
-        here, mirrored = 1.0 / (z[None] + x[:, None]), 1.0 / (np.conj(z)[None] + x[:, None])
-        return np.concatenate([0.5 * (here + mirrored), 0.5j * (here - mirrored)], axis=1)
+    def _links(self, x: np.ndarray) -> np.ndarray:
+        """The chains of a scalar operator -x, [x, link]."""
+        shift = self.values[None, :, None] + 0.0 * x[:, None, None]
+        turn = (shift - x[:, None, None]) / (shift + x[:, None, None])
+        chain = shift / (shift + x[:, None, None]) * turn ** np.arange(self.steps)
+        return chain.reshape(len(x), -1)
 
 
-@cache
-def poles(name: str = "standard") -> Poles:
-    """A set of poles by its name.
+SETS: Mapping[str, Shifts] = {
+    "standard": Shifts(1.204e-3, 73.87, count=6, steps=14, ratio=3000.0),
+    "fine": Shifts(8.57e-4, 71.1, count=10, steps=20, ratio=3000.0),
+    "single": Shifts(21.14, 21.14, count=1, steps=24, ratio=1.0),
+}
+"""Shifts for a 3000-fold range of time, error below 1e-7 over the sector, or finer, 1e-9; and for one time,
+1e-7."""
+
+
+def shifts(name: str = "standard") -> Shifts:
+    """A set of shifts by its name.
 
     Raises BadCall for a name not in `SETS`.
 
-    >>> poles().error([1.0, 50.0, 3000.0]) < 1e-7
+    >>> shifts().error([1.0, 50.0, 3000.0]) < 1e-7
     True
     """
     if name not in SETS:
-        raise BadCall(f"poles are {' or '.join(SETS)}, got {name!r}")
-    table = tomllib.loads((resources.files("subsoil.solve") / "poles.toml").read_text("utf-8"))
-    rows = table[name]
-    return Poles(np.array(rows["real"]), np.array(rows["imag"]), rows["ratio"], rows["angle"])
+        raise BadCall(f"shifts are {' or '.join(SETS)}, got {name!r}")
+    return SETS[name]
 
 
 class Response(NamedTuple):
-    """The resolvent of a column, projected, in windows of time: gives exp(A t) start at any time in them.
+    """The chains of a column, projected, in windows of time: they give exp(A t) start at any time in them.
 
-    real, imag: [batch, window, node, group, layer]. start: project . start, the value at t = 0
-    [batch, group, layer].
+    links: [batch, window, link, group, layer]. start: project . start, the value at t = 0 [batch, group,
+    layer].
     """
 
-    real: Float[Array, "*batch window node group layer"]
-    imag: Float[Array, "*batch window node group layer"]
+    links: Float[Array, "*batch window link group layer"]
     start: Float[Array, "*batch group layer"]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of time, each served by one set of poles: the first times (yr), and which poles."""
+    """Windows of time, each served by one set of shifts: the first times (yr), and which shifts."""
 
     first: tuple[float, ...]
-    poles: str = "standard"
+    shifts: str = "standard"
 
     @classmethod
-    def spanning(cls, shortest: float, longest: float, poles_name: str = "standard") -> "Windows":
+    def spanning(cls, shortest: float, longest: float, name: str = "standard") -> "Windows":
         """The fewest windows from ``shortest`` to ``longest`` (yr).
 
-        Raises BadCall unless 0 < shortest <= longest < 1e12 yr, and where poles for a single time get two.
+        Raises BadCall unless 0 < shortest <= longest < 1e12 yr, and where shifts for a single time get two.
         """
         if not 0.0 < shortest <= longest < LONGEST:
             raise BadCall(
                 f"times must be positive, increasing and below {LONGEST:g} yr, got {shortest} to {longest}"
             )
-        ratio = poles(poles_name).ratio
+        ratio = shifts(name).ratio
         if ratio == 1.0:
             if longest > shortest:
-                raise BadCall(f"{poles_name} poles serve one time, got {shortest} to {longest} yr")
-            return cls((float(shortest),), poles_name)
+                raise BadCall(f"{name} shifts serve one time, got {shortest} to {longest} yr")
+            return cls((float(shortest),), name)
         count = max(1, int(np.ceil(np.log(longest / shortest) / np.log(ratio) - 1e-9)))
-        return cls(tuple(float(shortest * ratio**i) for i in range(count)), poles_name)
+        return cls(tuple(float(shortest * ratio**i) for i in range(count)), name)
 
-    def weights(self, times: ArrayLike) -> Float[np.ndarray, "part window node *time"]:
+    def weights(self, times: ArrayLike) -> Float[np.ndarray, "window link *time"]:
         """Weights of each time in its window, zero in the others; a time 0 has none anywhere.
 
         Raises BadCall for a time that is neither 0 nor in a window.
         """
         times = np.asarray(times, dtype=float)
-        chosen, window = poles(self.poles), self._window(times)
+        chosen, window = shifts(self.shifts), self._window(times)
         start = np.array(self.first)[window]
         relative = np.where(times > 0.0, times / start, 1.0)
         inside = (relative > 1.0 - 1e-9) & (relative < chosen.ratio * (1.0 + 1e-9))
         if not ((times >= 0.0) & inside).all():
             raise BadCall(f"times {times.min():g} to {times.max():g} yr lie outside the windows {self.first}")
-        fitted = chosen.weights(relative) / start * (times > 0.0)
+        fitted = chosen.weights(relative) * (times > 0.0)
         at = window[None] == np.arange(len(self.first)).reshape(-1, *([1] * times.ndim))
-        return fitted[:, None] * at[None, :, None]
+        return fitted[None] * at[:, None]
 
     def respond(
         self,
@@ -155,26 +177,24 @@ class Windows:
         start: Float[Array, "*batch layer pool"],
         project: Float[Array, "*batch group layer pool"],
     ) -> Response:
-        """Solve for every pole of every window: sum over pools of project . (z_k - A)^-1 start."""
-        chosen = poles(self.poles)
-        scale = np.array(self.first)[:, None]
-        real, imag = resolvent(
-            blocks, start, (chosen.real / scale).ravel(), (chosen.imag / scale).ravel(), project
-        )
-        shape = (*real.shape[:-3], len(self.first), chosen.real.size, *real.shape[-2:])
+        """The chains of every window."""
+        chosen = shifts(self.shifts)
+        scaled = chosen.values / np.array(self.first)[:, None]
+        links = cayley(blocks, start, scaled.ravel(), chosen.steps, project)
+        shape = (*links.shape[:-4], len(self.first), chosen.count * chosen.steps, *links.shape[-2:])
         at_start = jnp.sum(jnp.asarray(project) * jnp.asarray(start)[..., None, :, :], axis=-1)
-        return Response(real.reshape(shape), imag.reshape(shape), at_start)
+        return Response(links.reshape(shape), at_start)
 
     def at(self, response: Response, times: ArrayLike) -> Float[Array, "..."]:
         """project . exp(A t) start at ``times`` (yr), common to all columns: [batch, group, layer, times]."""
         flat = np.ravel(np.asarray(times, dtype=float))
-        (a, b), window = self.weights(flat), self._window(flat)
+        weights, window = self.weights(flat), self._window(flat)
         parts, places = [], []
         for i in np.unique(window):  # a time has weights in its own window only
             here = np.flatnonzero(window == i)
-            both = jnp.concatenate([response.real[..., i, :, :, :], response.imag[..., i, :, :, :]], axis=-3)
-            weights = np.concatenate([a[i][:, here], -b[i][:, here]])
-            parts.append(jnp.einsum("...kgl,kt->...glt", both, weights))
+            parts.append(
+                jnp.einsum("...kgl,kt->...glt", response.links[..., i, :, :, :], weights[i][:, here])
+            )
             places.append(here)
         value = jnp.concatenate(parts, axis=-1)[..., np.argsort(np.concatenate(places))]
         value = jnp.where(flat > 0.0, value, response.start[..., None])

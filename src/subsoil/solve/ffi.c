@@ -13,16 +13,16 @@ typedef const double *In;
 typedef double *Out;
 
 typedef int Solve(i64, i64, i64, i64, int, In, In, In, In, Out);
-typedef int Resolvent(i64, i64, i64, i64, i64, In, In, In, In, In, In, Out, Out);
-typedef int Adjoint(i64, i64, i64, i64, i64, In, In, In, In, In, In, In, In, Out, Out, Out, Out, Out);
+typedef int Cayley(i64, i64, i64, i64, i64, i64, In, In, In, In, In, In, Out);
+typedef int Adjoint(i64, i64, i64, i64, i64, i64, In, In, In, In, In, In, In, Out, Out, Out, Out, Out);
 
 static Solve *solve;
-static Resolvent *resolvent;
+static Cayley *cayley;
 static Adjoint *adjoint;
 
-void subsoil_bind(Solve *s, Resolvent *r, Adjoint *a) {
+void subsoil_bind(Solve *s, Cayley *c, Adjoint *a) {
   solve = s;
-  resolvent = r;
+  cayley = c;
   adjoint = a;
 }
 
@@ -73,14 +73,16 @@ static int fits(const XLA_FFI_CallFrame *frame, int arguments, int results, cons
   return 1;
 }
 
-/* Arrays of a resolvent: every size is read from one array and must be met by the others. */
-static int resolvent_fits(const XLA_FFI_CallFrame *frame, int arguments, int results) {
-  static const int ranks[] = {3, 4, 3, 3, 2, 4, 4, 4};
-  if (!fits(frame, arguments, results, ranks)) return 0;
+/* Arrays of a chain: every size is read from one array and must be met by the others. */
+static int chain_fits(const XLA_FFI_CallFrame *frame, int arguments, int results, const XLA_FFI_Buffer *links) {
+  static const int ranks[] = {3, 4, 3, 3, 1, 4, 5};
+  if (!fits(frame, arguments, results, ranks) || links->rank != 5) return 0;
   const i64 *d = argument(frame, 1)->dims, *start = argument(frame, 3)->dims;
   const i64 *project = argument(frame, 5)->dims;
-  return d[2] == d[3] && start[0] == d[0] && start[1] == d[1] && start[2] == d[2] &&
-         argument(frame, 4)->dims[0] == 2 && project[0] == d[0] && project[2] == d[1] && project[3] == d[2];
+  return d[2] == d[3] && start[0] == d[0] && start[1] == d[1] && start[2] == d[2] && project[0] == d[0] &&
+         project[2] == d[1] && project[3] == d[2] && links->dims[0] == d[0] &&
+         links->dims[1] == argument(frame, 4)->dims[0] && links->dims[3] == project[1] &&
+         links->dims[4] == d[1];
 }
 
 static XLA_FFI_Error *run_solve(XLA_FFI_CallFrame *frame, int transposed) {
@@ -98,21 +100,23 @@ static XLA_FFI_Error *run_solve(XLA_FFI_CallFrame *frame, int transposed) {
 XLA_FFI_Error *subsoil_ffi_solve(XLA_FFI_CallFrame *frame) { return run_solve(frame, 0); }
 XLA_FFI_Error *subsoil_ffi_solve_transposed(XLA_FFI_CallFrame *frame) { return run_solve(frame, 1); }
 
-XLA_FFI_Error *subsoil_ffi_resolvent(XLA_FFI_CallFrame *frame) {
+XLA_FFI_Error *subsoil_ffi_cayley(XLA_FFI_CallFrame *frame) {
   if (asked_for_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
-  if (!resolvent_fits(frame, 6, 2)) return wrong(frame, "resolvent: wrong arrays");
-  const i64 *d = argument(frame, 1)->dims;
-  const i64 groups = argument(frame, 5)->dims[1], nodes = argument(frame, 4)->dims[1];
-  return ended(frame, resolvent(d[0], d[1], d[2], groups, nodes, in(frame, 0), in(frame, 1), in(frame, 2),
-                                in(frame, 3), in(frame, 4), in(frame, 5), out(frame, 0), out(frame, 1)));
+  if (frame->rets.size != 1 || !chain_fits(frame, 6, 1, frame->rets.rets[0])) {
+    return wrong(frame, "cayley: wrong arrays");
+  }
+  const i64 *d = argument(frame, 1)->dims, *links = ((const XLA_FFI_Buffer *)frame->rets.rets[0])->dims;
+  return ended(frame, cayley(d[0], d[1], d[2], links[3], links[1], links[2], in(frame, 0), in(frame, 1),
+                             in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5), out(frame, 0)));
 }
 
-XLA_FFI_Error *subsoil_ffi_resolvent_adjoint(XLA_FFI_CallFrame *frame) {
+XLA_FFI_Error *subsoil_ffi_cayley_adjoint(XLA_FFI_CallFrame *frame) {
   if (asked_for_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
-  if (!resolvent_fits(frame, 8, 5)) return wrong(frame, "resolvent_adjoint: wrong arrays");
-  const i64 *d = argument(frame, 1)->dims;
-  const i64 groups = argument(frame, 5)->dims[1], nodes = argument(frame, 4)->dims[1];
-  return ended(frame, adjoint(d[0], d[1], d[2], groups, nodes, in(frame, 0), in(frame, 1), in(frame, 2),
-                              in(frame, 3), in(frame, 4), in(frame, 5), in(frame, 6), in(frame, 7),
+  if (frame->args.size != 7 || !chain_fits(frame, 7, 5, argument(frame, 6))) {
+    return wrong(frame, "cayley_adjoint: wrong arrays");
+  }
+  const i64 *d = argument(frame, 1)->dims, *links = argument(frame, 6)->dims;
+  return ended(frame, adjoint(d[0], d[1], d[2], links[3], links[1], links[2], in(frame, 0), in(frame, 1),
+                              in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5), in(frame, 6),
                               out(frame, 0), out(frame, 1), out(frame, 2), out(frame, 3), out(frame, 4)));
 }

@@ -1,13 +1,13 @@
-/* Block-tridiagonal solve and resolvent of soil columns, one column in each lane of a vector.
+/* Block-tridiagonal solves of soil columns, one column in each lane of a vector.
 
    The algebra and its symbols are those of blocks.py: A has diagonal blocks D_l [to, from] and, beside them,
-   diagonal matrices kept as vectors lower_l, upper_l. Everything here works on M = z - A, whose pivots are
-   S_l = z - D_l - lower_l S_{l-1}^-1 upper_{l-1}; a plain solve has z = 0, real numbers and the sign turned.
+   diagonal matrices kept as vectors lower_l, upper_l. Everything here works on M = p - A, whose pivots are
+   S_l = p - D_l - lower_l S_{l-1}^-1 upper_{l-1}; a plain solve has p = 0 and the sign turned.
 
    Arrays are contiguous doubles, the batch first:
      lower, upper, start [batch, layer, pool]      diagonal [batch, layer, pool, pool]
      rhs, x [batch, tracer, layer, pool]           project [batch, group, layer, pool]
-     nodes [2, node]                               re, im [batch, node, group, layer]
+     shift [shift]                                 out [batch, shift, step, group, layer]
    Functions return 0, or 1 where memory ran out. They may run in several threads at once. */
 
 #include <pthread.h>
@@ -43,50 +43,6 @@ typedef int64_t mask __attribute__((vector_size(8 * LANES)));
 
 /* One thread is used below this many multiplications: starting another costs more. */
 #define WORK_FOR_THREADS 2e6
-
-/* ---- numbers: one vector if real, two (real, imaginary) if complex; `parts` is 1 or 2, a constant ---- */
-
-INLINE void multiply(vec *r, const vec *a, const vec *b, const int parts) {
-  if (parts == 1) {
-    r[0] = a[0] * b[0];
-  } else {
-    const vec re = a[0] * b[0] - a[1] * b[1], im = a[0] * b[1] + a[1] * b[0];
-    r[0] = re;
-    r[1] = im;
-  }
-}
-
-INLINE void add_product(vec *r, const vec *a, const vec *b, const int parts) {
-  if (parts == 1) {
-    r[0] += a[0] * b[0];
-  } else {
-    r[0] += a[0] * b[0];
-    r[1] += a[0] * b[1];
-    r[0] -= a[1] * b[1];
-    r[1] += a[1] * b[0];
-  }
-}
-
-INLINE void subtract_product(vec *r, const vec *a, const vec *b, const int parts) {
-  if (parts == 1) {
-    r[0] -= a[0] * b[0];
-  } else {
-    r[0] -= a[0] * b[0];
-    r[1] -= a[0] * b[1];
-    r[0] += a[1] * b[1];
-    r[1] -= a[1] * b[0];
-  }
-}
-
-INLINE void reciprocal(vec *r, const vec *a, const int parts) {
-  if (parts == 1) {
-    r[0] = 1.0 / a[0];
-  } else {
-    const vec n = 1.0 / (a[0] * a[0] + a[1] * a[1]);
-    r[0] = a[0] * n;
-    r[1] = -a[1] * n;
-  }
-}
 
 /* ---- moving columns into lanes and back ---- */
 
@@ -157,71 +113,59 @@ NOINLINE void store(double *target, const vec *lanes, i64 count, i64 stride, int
   }
 }
 
-/* ---- the algebra of one layer; P and parts are constants where it is inlined ---- */
+/* ---- the algebra of one layer; P is a constant where it is inlined ---- */
 
 /* The pivot of `row` scaled to one and, in its place, the pivot's reciprocal. */
-INLINE void scale_row(vec *restrict row, const int k, const int P, const int parts) {
-  vec r[2];
-  reciprocal(r, row + k * parts, parts);
+INLINE void scale_row(vec *restrict row, const int k, const int P) {
+  const vec r = 1.0 / row[k];
 #pragma GCC unroll 16
-  for (int j = 0; j < P; j++) multiply(row + j * parts, row + j * parts, r, parts);
-  for (int c = 0; c < parts; c++) row[k * parts + c] = r[c];
+  for (int j = 0; j < P; j++) row[j] *= r;
+  row[k] = r;
 }
 
-/* Number k of `row` taken out: returned in f, 0 left behind. */
-INLINE void take_out(vec *f, vec *row, const int k, const int parts) {
-  for (int c = 0; c < parts; c++) {
-    f[c] = row[k * parts + c];
-    row[k * parts + c] = (vec){0};
-  }
+/* Number k of `row` taken out: returned, 0 left behind. */
+INLINE vec take_out(vec *row, const int k) {
+  const vec f = row[k];
+  row[k] = (vec){0};
+  return f;
 }
 
-INLINE void subtract_row(vec *restrict row, const vec *f, const vec *restrict other, const int P,
-                         const int parts) {
+INLINE void subtract_row(vec *restrict row, const vec f, const vec *restrict other, const int P) {
 #pragma GCC unroll 16
-  for (int j = 0; j < P; j++) subtract_product(row + j * parts, f, other + j * parts, parts);
+  for (int j = 0; j < P; j++) row[j] -= f * other[j];
+}
+
+INLINE void copy_row(vec *restrict to, const vec *restrict from, const int P) {
+#pragma GCC unroll 16
+  for (int j = 0; j < P; j++) to[j] = from[j];
 }
 
 /* Inverse of S [P, P] in place by Gauss-Jordan without pivots, two rows at a time (half the stores of one);
    `a` and `b` each hold a row. */
-INLINE void invert(vec *restrict s, vec *restrict a, vec *restrict b, const int P, const int parts) {
-  const int width = P * parts;
-  vec f[2], g[2];
+INLINE void invert(vec *restrict s, vec *restrict a, vec *restrict b, const int P) {
   for (int k = 0; k < P; k += 2) {
     const int two = k + 1 < P;
-    vec *first = s + k * width, *second = first + width;
-#pragma GCC unroll 32
-    for (int j = 0; j < width; j++) a[j] = first[j];
-    scale_row(a, k, P, parts);
+    vec *first = s + k * P, *second = first + P;
+    copy_row(a, first, P);
+    scale_row(a, k, P);
     if (two) {
-#pragma GCC unroll 32
-      for (int j = 0; j < width; j++) b[j] = second[j];
-      take_out(f, b, k, parts);
-      subtract_row(b, f, a, P, parts);
-      scale_row(b, k + 1, P, parts);
-      take_out(f, a, k + 1, parts);
-      subtract_row(a, f, b, P, parts);
-#pragma GCC unroll 32
-      for (int j = 0; j < width; j++) second[j] = b[j];
+      copy_row(b, second, P);
+      subtract_row(b, take_out(b, k), a, P);
+      scale_row(b, k + 1, P);
+      subtract_row(a, take_out(a, k + 1), b, P);
+      copy_row(second, b, P);
     }
-#pragma GCC unroll 32
-    for (int j = 0; j < width; j++) first[j] = a[j];
+    copy_row(first, a, P);
     for (int t = 1 + two; t < P; t++) {
       const int i = k + t < P ? k + t : k + t - P; /* the next pivot row first: its division starts early */
-      vec *own = s + i * width;
-      take_out(f, own, k, parts);
+      vec *own = s + i * P;
+      const vec f = take_out(own, k);
       if (two) {
-        take_out(g, own, k + 1, parts);
+        const vec g = take_out(own, k + 1);
 #pragma GCC unroll 16
-        for (int j = 0; j < P; j++) {
-          vec x[2];
-          for (int c = 0; c < parts; c++) x[c] = own[j * parts + c];
-          subtract_product(x, f, a + j * parts, parts);
-          subtract_product(x, g, b + j * parts, parts);
-          for (int c = 0; c < parts; c++) own[j * parts + c] = x[c];
-        }
+        for (int j = 0; j < P; j++) own[j] = own[j] - f * a[j] - g * b[j];
       } else {
-        subtract_row(own, f, a, P, parts);
+        subtract_row(own, f, a, P);
       }
     }
   }
@@ -229,135 +173,140 @@ INLINE void invert(vec *restrict s, vec *restrict a, vec *restrict b, const int 
 
 /* total += inverse y, or its transpose times y. */
 INLINE void apply(vec *restrict total, const vec *restrict inverse, const vec *restrict y,
-                  const int transposed, const int P, const int parts) {
+                  const int transposed, const int P) {
   for (int j = 0; j < P; j++) {
 #pragma GCC unroll 16
-    for (int i = 0; i < P; i++) {
-      const int at = transposed ? j * P + i : i * P + j;
-      add_product(total + i * parts, inverse + at * parts, y + j * parts, parts);
-    }
+    for (int i = 0; i < P; i++) total[i] += inverse[transposed ? j * P + i : i * P + j] * y[j];
   }
 }
 
-/* S_l = z - D_l - lower_l S_{l-1}^-1 upper_{l-1}, where `before` is the inverse of the layer above. */
+/* S_l = p - D_l - lower_l S_{l-1}^-1 upper_{l-1}, where `before` is the inverse of the layer above. */
 INLINE void pivot(vec *restrict s, const vec *restrict before, const vec *restrict diagonal,
-                  const vec *restrict into, const vec *restrict from, const double *node, const int first,
-                  const int P, const int parts) {
+                  const vec *restrict into, const vec *restrict from, const double shift, const int first,
+                  const int P) {
   for (int i = 0; i < P; i++) {
-    vec *own = s + i * P * parts;
+    vec *own = s + i * P;
     const vec *d = diagonal + i * P;
     if (first) {
-      for (int j = 0; j < P; j++) {
-        own[j * parts] = -d[j];
-        if (parts == 2) own[j * parts + 1] = (vec){0};
-      }
+      for (int j = 0; j < P; j++) own[j] = -d[j];
     } else {
-      const vec *above = before + i * P * parts, in = -into[i];
+      const vec *above = before + i * P, in = -into[i];
 #pragma GCC unroll 16
-      for (int j = 0; j < P; j++) {
-        const vec w = in * from[j];
-        own[j * parts] = w * above[j * parts] - d[j];
-        if (parts == 2) own[j * parts + 1] = w * above[j * parts + 1];
-      }
+      for (int j = 0; j < P; j++) own[j] = in * from[j] * above[j] - d[j];
     }
-    for (int c = 0; c < parts; c++) own[i * parts + c] += node[c];
+    own[i] += shift;
   }
 }
 
 typedef struct {
-  i64 layers, pools, tracers;
+  i64 layers, pools;
   const vec *lower, *diagonal, *upper;
-  vec *inverses; /* [layer, pool, pool, part] */
+  vec *inverses; /* [layer, pool, pool] */
   vec *rows;     /* two rows of scratch for pool counts that are no constant */
 } Column;
 
-/* Solves M x = rhs, or M^T x = rhs, for each tracer in place in x [tracer, layer, pool, part]. The inverses
-   of the pivots are made on the way down with `eliminate`, else those of an earlier call serve. */
-INLINE void solve_column(const Column *c, vec *x, const double *node, const int eliminate,
-                         const int transposed, const int P, const int parts) {
-  const i64 L = c->layers, state = L * P * parts;
-  const int block = P * P * parts, width = P * parts;
-  vec y_here[2 * MOST_POOLS_INLINE], total_here[2 * MOST_POOLS_INLINE];
+/* Solves M x = rhs, or M^T x = rhs; x may be rhs. The inverses of the pivots are made on the way down with
+   `eliminate`, else those of an earlier call serve. */
+INLINE void solve_column(const Column *c, vec *x, const vec *rhs, const double shift, const int eliminate,
+                         const int transposed, const int P) {
+  const i64 L = c->layers;
+  const int block = P * P;
+  vec y_here[MOST_POOLS_INLINE], total_here[MOST_POOLS_INLINE];
   const int fits = P <= MOST_POOLS_INLINE;
-  vec *y = fits ? y_here : c->rows, *total = fits ? total_here : c->rows + width;
+  vec *y = fits ? y_here : c->rows, *total = fits ? total_here : c->rows + P;
   for (i64 l = 0; l < L; l++) {
-    vec *s = c->inverses + l * block;
+    vec *s = c->inverses + l * block, *own = x + l * P;
     const vec *before = l > 0 ? s - block : s; /* of the layer above; these three are not read at the first */
     const vec *into = c->lower + l * P, *from = l > 0 ? c->upper + (l - 1) * P : c->upper;
     if (eliminate) {
-      pivot(s, before, c->diagonal + l * P * P, into, from, node, l == 0, P, parts);
-      invert(s, y, total, P, parts);
+      pivot(s, before, c->diagonal + l * block, into, from, shift, l == 0, P);
+      invert(s, y, total, P);
     }
     const vec *below = transposed ? from : into;
-    for (i64 r = 0; r < c->tracers; r++) {
-      vec *own = x + r * state + l * width;
 #pragma GCC unroll 16
-      for (int i = 0; i < P; i++) {
-        for (int p = 0; p < parts; p++) {
-          y[i * parts + p] = own[i * parts + p];
-          if (l > 0) y[i * parts + p] += below[i] * own[(i - P) * parts + p];
-          total[i * parts + p] = (vec){0};
-        }
-      }
-      apply(total, s, y, transposed, P, parts);
-#pragma GCC unroll 16
-      for (int i = 0; i < width; i++) own[i] = total[i];
+    for (int i = 0; i < P; i++) {
+      y[i] = rhs[l * P + i];
+      if (l > 0) y[i] += below[i] * own[i - P];
+      total[i] = (vec){0};
     }
+    apply(total, s, y, transposed, P);
+    copy_row(own, total, P);
   }
   for (i64 l = L - 2; l >= 0; l--) {
     const vec *s = c->inverses + l * block;
     const vec *above = transposed ? c->lower + (l + 1) * P : c->upper + l * P;
-    for (i64 r = 0; r < c->tracers; r++) {
-      vec *own = x + r * state + l * width;
+    vec *own = x + l * P;
 #pragma GCC unroll 16
-      for (int i = 0; i < P; i++) {
-        for (int p = 0; p < parts; p++) {
-          y[i * parts + p] = above[i] * own[(i + P) * parts + p];
-          total[i * parts + p] = own[i * parts + p];
-        }
+    for (int i = 0; i < P; i++) {
+      y[i] = above[i] * own[i + P];
+      total[i] = own[i];
+    }
+    apply(total, s, y, transposed, P);
+    copy_row(own, total, P);
+  }
+}
+
+typedef struct {
+  vec *lower, *diagonal, *upper;
+} Cotangents;
+
+/* Adds sum_j w_j s_j^T, on the blocks of A, over `count` pairs of states. */
+INLINE void add_outer(const Column *c, const Cotangents *to, const vec *w, const vec *s, const i64 count,
+                      const int P) {
+  const i64 L = c->layers, state = L * P;
+  vec row_here[MOST_POOLS_INLINE];
+  vec *row = P <= MOST_POOLS_INLINE ? row_here : c->rows;
+  for (i64 l = 0; l < L; l++) {
+    for (int i = 0; i < P; i++) {
+      const i64 at = l * P + i;
+      vec from_above = {0}, from_below = {0};
+      copy_row(row, to->diagonal + at * P, P);
+      for (i64 j = 0; j < count; j++) {
+        const vec pull = w[j * state + at], *own = s + j * state + l * P;
+        if (l > 0) from_above += pull * own[i - P];
+        if (l < L - 1) from_below += pull * own[i + P];
+#pragma GCC unroll 16
+        for (int k = 0; k < P; k++) row[k] += pull * own[k];
       }
-      apply(total, s, y, transposed, P, parts);
-#pragma GCC unroll 16
-      for (int i = 0; i < width; i++) own[i] = total[i];
+      copy_row(to->diagonal + at * P, row, P);
+      to->lower[at] += from_above;
+      to->upper[at] += from_below;
     }
   }
 }
 
 /* One compiled form for each pool count up to MOST_POOLS_INLINE, one for all others. */
-#define FORMS(P)                                                                                         \
-  NOINLINE void real_##P(const Column *c, vec *x, const double *node, int eliminate, int transposed) {    \
-    solve_column(c, x, node, eliminate, transposed, P, 1);                                                \
+typedef struct {
+  void (*solve)(const Column *, vec *, const vec *, double, int, int);
+  void (*add_outer)(const Column *, const Cotangents *, const vec *, const vec *, i64);
+} Form;
+
+#define FORM(NAME, P)                                                                                     \
+  NOINLINE void solve_##NAME(const Column *c, vec *x, const vec *rhs, double shift, int eliminate,        \
+                             int transposed) {                                                            \
+    solve_column(c, x, rhs, shift, eliminate, transposed, P);                                             \
   }                                                                                                       \
-  NOINLINE void complex_##P(const Column *c, vec *x, const double *node, int eliminate, int transposed) { \
-    solve_column(c, x, node, eliminate, transposed, P, 2);                                                \
+  NOINLINE void add_outer_##NAME(const Column *c, const Cotangents *to, const vec *w, const vec *s,       \
+                                 i64 count) {                                                             \
+    add_outer(c, to, w, s, count, P);                                                                     \
   }
-FORMS(1) FORMS(2) FORMS(3) FORMS(4) FORMS(5) FORMS(6) FORMS(7) FORMS(8) FORMS(9) FORMS(10) FORMS(11) FORMS(12)
+FORM(1, 1) FORM(2, 2) FORM(3, 3) FORM(4, 4) FORM(5, 5) FORM(6, 6) FORM(7, 7) FORM(8, 8) FORM(9, 9)
+FORM(10, 10) FORM(11, 11) FORM(12, 12) FORM(any, (int)c->pools)
 
-NOINLINE void real_any(const Column *c, vec *x, const double *node, int eliminate, int transposed) {
-  solve_column(c, x, node, eliminate, transposed, (int)c->pools, 1);
-}
-NOINLINE void complex_any(const Column *c, vec *x, const double *node, int eliminate, int transposed) {
-  solve_column(c, x, node, eliminate, transposed, (int)c->pools, 2);
-}
-
-typedef void Form(const Column *, vec *, const double *, int, int);
-
-static Form *form(i64 pools, int parts) {
-  static Form *const forms[][2] = {
-      {real_any, complex_any}, {real_1, complex_1},   {real_2, complex_2},   {real_3, complex_3},
-      {real_4, complex_4},     {real_5, complex_5},   {real_6, complex_6},   {real_7, complex_7},
-      {real_8, complex_8},     {real_9, complex_9},   {real_10, complex_10}, {real_11, complex_11},
-      {real_12, complex_12}};
-  return forms[pools <= MOST_POOLS_INLINE ? pools : 0][parts - 1];
+static const Form *form(i64 pools) {
+#define PAIR(NAME) {solve_##NAME, add_outer_##NAME}
+  static const Form forms[] = {PAIR(any), PAIR(1), PAIR(2), PAIR(3),  PAIR(4),  PAIR(5), PAIR(6),
+                               PAIR(7),   PAIR(8), PAIR(9), PAIR(10), PAIR(11), PAIR(12)};
+  return forms + (pools <= MOST_POOLS_INLINE ? pools : 0);
 }
 
 /* ---- a group of columns, one a lane ---- */
 
 typedef struct {
-  i64 batch, layers, pools, tracers, groups, nodes;
+  i64 batch, layers, pools, tracers, groups, shifts, steps;
   int transposed;
-  const double *lower, *diagonal, *upper, *start, *node, *project, *re, *im;                /* read */
-  double *x, *out_re, *out_im, *to_lower, *to_diagonal, *to_upper, *to_start, *to_project; /* written */
+  const double *lower, *diagonal, *upper, *start, *shift, *project, *cotangent;       /* read */
+  double *out, *to_lower, *to_diagonal, *to_upper, *to_start, *to_project; /* written */
 } Task;
 
 /* Lanes of a group, cut from one allocation a thread. */
@@ -371,126 +320,118 @@ static vec *take(Room *room, i64 count) {
   return cut;
 }
 
-static Column load_column(const Task *t, Room *room, i64 first, int columns, int parts) {
+static Column load_column(const Task *t, Room *room, i64 first, int columns) {
   const i64 P = t->pools, state = t->layers * P;
-  Column c = {.layers = t->layers, .pools = P, .tracers = t->tracers};
   vec *lower = take(room, state), *diagonal = take(room, state * P), *upper = take(room, state);
   load(lower, t->lower + first * state, state, state, columns);
   load(diagonal, t->diagonal + first * state * P, state * P, state * P, columns);
   load(upper, t->upper + first * state, state, state, columns);
-  c.lower = lower, c.diagonal = diagonal, c.upper = upper;
-  c.inverses = take(room, state * P * parts);
-  c.rows = take(room, 2 * P * parts);
-  return c;
+  return (Column){t->layers, P, lower, diagonal, upper, take(room, state * P), take(room, 2 * P)};
 }
 
-static i64 solve_room(const Task *t) {
-  const i64 state = t->layers * t->pools;
-  return state * (2 * t->pools + 2) + 2 * t->pools + t->tracers * state;
-}
+static i64 column_room(const Task *t) { return t->layers * t->pools * (2 * t->pools + 2) + 2 * t->pools; }
+
+static i64 solve_room(const Task *t) { return column_room(t) + t->tracers * t->layers * t->pools; }
 
 static void solve_group(const Task *t, vec *memory, i64 first, int columns) {
   Room room = {memory};
-  const double nothing[2] = {0.0, 0.0};
-  const Column c = load_column(t, &room, first, columns, 1);
-  const i64 count = t->tracers * t->layers * t->pools;
+  const Column c = load_column(t, &room, first, columns);
+  const i64 state = t->layers * t->pools, count = t->tracers * state;
   vec *x = take(&room, count);
   load(x, t->start + first * count, count, count, columns);
   for (i64 i = 0; i < count; i++) x[i] = -x[i];
-  form(t->pools, 1)(&c, x, nothing, 1, t->transposed);
-  store(t->x + first * count, x, count, count, columns);
-}
-
-static i64 resolvent_room(const Task *t) {
-  const i64 state = t->layers * t->pools, each = t->groups * t->layers;
-  return state * (3 * t->pools + 2) + 4 * t->pools + state * 3 + each * t->pools + 2 * each;
-}
-
-static void load_start(vec *x, const vec *start, i64 state) {
-  for (i64 i = 0; i < state; i++) {
-    x[2 * i] = start[i];
-    x[2 * i + 1] = (vec){0};
+  for (i64 r = 0; r < t->tracers; r++) {
+    form(t->pools)->solve(&c, x + r * state, x + r * state, 0.0, r == 0, t->transposed);
   }
+  store(t->out + first * count, x, count, count, columns);
 }
 
-static void resolvent_group(const Task *t, vec *memory, i64 first, int columns) {
+static i64 cayley_room(const Task *t) {
+  const i64 state = t->layers * t->pools, each = t->groups * t->layers;
+  return column_room(t) + 3 * state + each * t->pools + each;
+}
+
+/* With x = (p - A)^-1 q: the next link of a chain is p x at its start, 2 p x - q after. */
+static void advance(vec *q, const vec *x, i64 state, double shift, int begins) {
+  for (i64 i = 0; i < state; i++) q[i] = begins ? shift * x[i] : 2.0 * shift * x[i] - q[i];
+}
+
+static void cayley_group(const Task *t, vec *memory, i64 first, int columns) {
   Room room = {memory};
-  const Column c = load_column(t, &room, first, columns, 2);
-  const i64 P = t->pools, state = t->layers * P, each = t->groups * t->layers, K = t->nodes;
-  vec *start = take(&room, state), *x = take(&room, 2 * state), *project = take(&room, each * P),
-     *re = take(&room, each), *im = take(&room, each);
+  const Column c = load_column(t, &room, first, columns);
+  const i64 P = t->pools, state = t->layers * P, each = t->groups * t->layers, links = t->shifts * t->steps;
+  vec *start = take(&room, state), *q = take(&room, state), *x = take(&room, state),
+     *project = take(&room, each * P), *sums = take(&room, each);
   load(start, t->start + first * state, state, state, columns);
   load(project, t->project + first * each * P, each * P, each * P, columns);
-  for (i64 k = 0; k < K; k++) {
-    const double node[2] = {t->node[k], t->node[K + k]};
-    load_start(x, start, state);
-    form(P, 2)(&c, x, node, 1, 0);
+  for (i64 n = 0; n < links; n++) {
+    const int begins = n % t->steps == 0;
+    const double shift = t->shift[n / t->steps];
+    form(P)->solve(&c, x, begins ? start : q, shift, begins, 0);
+    advance(q, x, state, shift, begins);
     for (i64 e = 0; e < each; e++) {
-      const vec *weight = project + e * P, *own = x + 2 * P * (e % t->layers);
-      vec sum_re = {0}, sum_im = {0};
-      for (i64 p = 0; p < P; p++) {
-        sum_re += weight[p] * own[2 * p];
-        sum_im += weight[p] * own[2 * p + 1];
-      }
-      re[e] = sum_re;
-      im[e] = sum_im;
+      const vec *weight = project + e * P, *own = q + P * (e % t->layers);
+      sums[e] = (vec){0};
+      for (i64 p = 0; p < P; p++) sums[e] += weight[p] * own[p];
     }
-    store(t->out_re + (first * K + k) * each, re, each, K * each, columns);
-    store(t->out_im + (first * K + k) * each, im, each, K * each, columns);
+    store(t->out + (first * links + n) * each, sums, each, links * each, columns);
   }
 }
 
 static i64 adjoint_room(const Task *t) {
   const i64 state = t->layers * t->pools, each = t->groups * t->layers;
-  return resolvent_room(t) + 2 * state + state * (t->pools + 3) + each * t->pools;
+  return column_room(t) + state * (2 * t->steps + 3) + 2 * each * t->pools + each +
+         state * (t->pools + 3);
 }
 
-/* Cotangents of what the resolvent reads. With M^T w = sum_g project_g conj(cotangent_g) the loss changes by
-   Re(w . (dA x + dstart)) + Re(conj(cotangent_g) dproject_g . x), summed over nodes. */
+/* Cotangents of what a chain reads. Backwards over its links, with w that of q_j and v = (p - A)^-T w:
+     A gets v (q_j + q_{j-1})^T, and q_{j-1} gets 2 p v - w;   at the first link v q_1^T, and start gets p v. */
 static void adjoint_group(const Task *t, vec *memory, i64 first, int columns) {
   Room room = {memory};
-  const Column c = load_column(t, &room, first, columns, 2);
-  const i64 L = t->layers, P = t->pools, state = L * P, each = t->groups * L, K = t->nodes;
-  vec *start = take(&room, state), *x = take(&room, 2 * state), *project = take(&room, each * P),
-     *re = take(&room, each), *im = take(&room, each), *w = take(&room, 2 * state);
+  const Column c = load_column(t, &room, first, columns);
+  const i64 L = t->layers, P = t->pools, state = L * P, each = t->groups * L, M = t->steps;
+  const i64 links = t->shifts * M;
+  vec *start = take(&room, state), *w = take(&room, state), *x = take(&room, state),
+     *chain = take(&room, M * state), *pulls = take(&room, M * state), *project = take(&room, each * P),
+     *cotangent = take(&room, each);
   vec *sums = room.next;
-  vec *to_lower = take(&room, state), *to_diagonal = take(&room, state * P), *to_upper = take(&room, state),
-     *to_start = take(&room, state), *to_project = take(&room, each * P);
+  const Cotangents to = {take(&room, state), take(&room, state * P), take(&room, state)};
+  vec *to_start = take(&room, state), *to_project = take(&room, each * P);
   memset(sums, 0, (size_t)(room.next - sums) * sizeof(vec));
   load(start, t->start + first * state, state, state, columns);
   load(project, t->project + first * each * P, each * P, each * P, columns);
-  for (i64 k = 0; k < K; k++) {
-    const double node[2] = {t->node[k], t->node[K + k]};
-    load(re, t->re + (first * K + k) * each, each, K * each, columns);
-    load(im, t->im + (first * K + k) * each, each, K * each, columns);
-    load_start(x, start, state);
-    form(P, 2)(&c, x, node, 1, 0);
-    memset(w, 0, (size_t)(2 * state) * sizeof(vec));
-    for (i64 e = 0; e < each; e++) {
-      const i64 l = e % L;
-      for (i64 p = 0; p < P; p++) {
-        const vec weight = project[e * P + p], *own = x + 2 * (l * P + p);
-        vec *pull = w + 2 * (l * P + p);
-        pull[0] += weight * re[e];
-        pull[1] -= weight * im[e];
-        to_project[e * P + p] += re[e] * own[0] + im[e] * own[1];
+  for (i64 k = 0; k < t->shifts; k++) {
+    const double shift = t->shift[k];
+    for (i64 j = 0; j < M; j++) {
+      vec *q = chain + j * state;
+      form(P)->solve(&c, x, j ? q - state : start, shift, j == 0, 0);
+      if (j) memcpy(q, q - state, (size_t)state * sizeof(vec));
+      advance(q, x, state, shift, j == 0);
+    }
+    memset(w, 0, (size_t)state * sizeof(vec));
+    for (i64 j = M - 1; j >= 0; j--) {
+      vec *q = chain + j * state, *v = pulls + j * state;
+      load(cotangent, t->cotangent + (first * links + k * M + j) * each, each, links * each, columns);
+      for (i64 e = 0; e < each; e++) {
+        const i64 own = P * (e % L);
+        for (i64 p = 0; p < P; p++) {
+          w[own + p] += project[e * P + p] * cotangent[e];
+          to_project[e * P + p] += cotangent[e] * q[own + p];
+        }
+      }
+      form(P)->solve(&c, v, w, shift, 0, 1);
+      if (j) {
+        advance(w, v, state, shift, 0);
+        for (i64 i = 0; i < state; i++) q[i] += q[i - state];
+      } else {
+        for (i64 i = 0; i < state; i++) to_start[i] += shift * v[i];
       }
     }
-    form(P, 2)(&c, w, node, 0, 1);
-    for (i64 l = 0; l < L; l++) {
-      for (i64 i = 0; i < P; i++) {
-        const i64 at = l * P + i;
-        const vec w_re = w[2 * at], w_im = w[2 * at + 1], *own = x + 2 * l * P;
-        for (i64 j = 0; j < P; j++) to_diagonal[at * P + j] += w_re * own[2 * j] - w_im * own[2 * j + 1];
-        if (l > 0) to_lower[at] += w_re * x[2 * (at - P)] - w_im * x[2 * (at - P) + 1];
-        if (l < L - 1) to_upper[at] += w_re * x[2 * (at + P)] - w_im * x[2 * (at + P) + 1];
-        to_start[at] += w_re;
-      }
-    }
+    form(P)->add_outer(&c, &to, pulls, chain, M);
   }
-  store(t->to_lower + first * state, to_lower, state, state, columns);
-  store(t->to_diagonal + first * state * P, to_diagonal, state * P, state * P, columns);
-  store(t->to_upper + first * state, to_upper, state, state, columns);
+  store(t->to_lower + first * state, to.lower, state, state, columns);
+  store(t->to_diagonal + first * state * P, to.diagonal, state * P, state * P, columns);
+  store(t->to_upper + first * state, to.upper, state, state, columns);
   store(t->to_start + first * state, to_start, state, state, columns);
   store(t->to_project + first * each * P, to_project, each * P, each * P, columns);
 }
@@ -545,38 +486,39 @@ static int run(const Task *t, void (*group)(const Task *, vec *, i64, int), i64 
   return atomic_load(&q.failed);
 }
 
-static double column_work(i64 layers, i64 pools) {
-  return (double)layers * (double)(pools * pools * (pools + 2));
+/* Multiplications of `eliminations` and `solves` of one column. */
+static double column_work(i64 layers, i64 pools, i64 eliminations, i64 solves) {
+  return (double)(layers * pools * pools) * (double)(eliminations * pools + 2 * solves);
 }
 
 int subsoil_solve(i64 batch, i64 layers, i64 pools, i64 tracers, int transposed, const double *lower,
                   const double *diagonal, const double *upper, const double *rhs, double *x) {
   const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = tracers,
                   .transposed = transposed, .lower = lower, .diagonal = diagonal, .upper = upper,
-                  .start = rhs, .x = x};
-  return run(&t, solve_group, solve_room(&t), column_work(layers, pools));
+                  .start = rhs, .out = x};
+  return run(&t, solve_group, solve_room(&t), column_work(layers, pools, 1, tracers));
 }
 
-int subsoil_resolvent(i64 batch, i64 layers, i64 pools, i64 groups, i64 nodes, const double *lower,
-                      const double *diagonal, const double *upper, const double *start, const double *node,
-                      const double *project, double *re, double *im) {
-  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups,
-                  .nodes = nodes, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
-                  .node = node, .project = project, .out_re = re, .out_im = im};
-  return run(&t, resolvent_group, resolvent_room(&t), 4.0 * (double)nodes * column_work(layers, pools));
+int subsoil_cayley(i64 batch, i64 layers, i64 pools, i64 groups, i64 shifts, i64 steps, const double *lower,
+                   const double *diagonal, const double *upper, const double *start, const double *shift,
+                   const double *project, double *out) {
+  const Task t = {.batch = batch, .layers = layers, .pools = pools, .groups = groups, .shifts = shifts,
+                  .steps = steps, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
+                  .shift = shift, .project = project, .out = out};
+  return run(&t, cayley_group, cayley_room(&t), column_work(layers, pools, shifts, shifts * steps));
 }
 
-int subsoil_resolvent_adjoint(i64 batch, i64 layers, i64 pools, i64 groups, i64 nodes, const double *lower,
-                              const double *diagonal, const double *upper, const double *start,
-                              const double *node, const double *project, const double *re, const double *im,
-                              double *to_lower, double *to_diagonal, double *to_upper, double *to_start,
-                              double *to_project) {
-  const Task t = {.batch = batch, .layers = layers, .pools = pools, .tracers = 1, .groups = groups,
-                  .nodes = nodes, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
-                  .node = node, .project = project, .re = re, .im = im, .to_lower = to_lower,
+int subsoil_cayley_adjoint(i64 batch, i64 layers, i64 pools, i64 groups, i64 shifts, i64 steps,
+                           const double *lower, const double *diagonal, const double *upper,
+                           const double *start, const double *shift, const double *project,
+                           const double *cotangent, double *to_lower, double *to_diagonal, double *to_upper,
+                           double *to_start, double *to_project) {
+  const Task t = {.batch = batch, .layers = layers, .pools = pools, .groups = groups, .shifts = shifts,
+                  .steps = steps, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
+                  .shift = shift, .project = project, .cotangent = cotangent, .to_lower = to_lower,
                   .to_diagonal = to_diagonal, .to_upper = to_upper, .to_start = to_start,
                   .to_project = to_project};
-  return run(&t, adjoint_group, adjoint_room(&t), 5.0 * (double)nodes * column_work(layers, pools));
+  return run(&t, adjoint_group, adjoint_room(&t), column_work(layers, pools, shifts, 3 * shifts * steps));
 }
 
 /* ---- what kernel.py asks before it uses this library ---- */

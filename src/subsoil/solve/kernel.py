@@ -26,7 +26,7 @@ from jax import Array
 from jaxtyping import Float
 
 HERE = Path(__file__).parent
-TARGETS = ("solve", "solve_transposed", "resolvent", "resolvent_adjoint")
+TARGETS = ("solve", "solve_transposed", "cayley", "cayley_adjoint")
 COMPILE_SECONDS = 120.0
 
 _lock = Lock()
@@ -55,26 +55,28 @@ def solve(
     return x
 
 
-def resolvent(
+def cayley(
     lower: Float[Array, "batch layer pool"],
     diagonal: Float[Array, "batch layer pool pool"],
     upper: Float[Array, "batch layer pool"],
     start: Float[Array, "batch layer pool"],
-    nodes: Float[Array, "part node"],
+    shifts: Float[Array, " shift"],
     project: Float[Array, "batch group layer pool"],
-) -> tuple[Float[Array, "batch node group layer"], Float[Array, "batch node group layer"]]:
-    """Projections of ``(z_k - A)^-1 start``, real and imaginary."""
+    *,
+    steps: int,
+) -> Float[Array, "batch shift step group layer"]:
+    """Projections of the chains of ``subsoil.solve.blocks.cayley``."""
     batch, groups, layers, _ = project.shape
-    shape = (batch, nodes.shape[1], groups, layers)
-    re, im = _call("resolvent", [shape, shape], lower, diagonal, upper, start, nodes, project)
-    return re, im
+    shape = (batch, shifts.shape[0], steps, groups, layers)
+    (links,) = _call("cayley", [shape], lower, diagonal, upper, start, shifts, project)
+    return links
 
 
-def resolvent_adjoint(*arrays: Array) -> tuple[Array, ...]:
-    """Cotangents of lower, diagonal, upper, start and project, from those six arrays and the cotangents."""
-    lower, diagonal, upper, start, _, project, _, _ = arrays
+def cayley_adjoint(*arrays: Array) -> tuple[Array, ...]:
+    """Cotangents of lower, diagonal, upper, start and project, from those six arrays and the cotangent."""
+    lower, diagonal, upper, start, _, project, _ = arrays
     shapes = [x.shape for x in (lower, diagonal, upper, start, project)]
-    return tuple(_call("resolvent_adjoint", shapes, *arrays))
+    return tuple(_call("cayley_adjoint", shapes, *arrays))
 
 
 def _call(name: str, shapes: Sequence[tuple[int, ...]], *arrays: Array) -> list[Array]:
@@ -88,7 +90,7 @@ def _connect() -> str:
     try:
         kernel = _algebra()
         bridge = _bridge()
-        bridge.subsoil_bind(kernel.subsoil_solve, kernel.subsoil_resolvent, kernel.subsoil_resolvent_adjoint)
+        bridge.subsoil_bind(kernel.subsoil_solve, kernel.subsoil_cayley, kernel.subsoil_cayley_adjoint)
         for name in TARGETS:
             handler = getattr(bridge, f"subsoil_ffi_{name}")
             jax.ffi.register_ffi_target(f"subsoil_{name}", jax.ffi.pycapsule(handler), platform="cpu")
