@@ -2,16 +2,12 @@
 
 archive -> new carbon -> age models -> headline numbers, drivers, claims -> report
 model + forcing -> column at rest -> stock, new carbon, isotopes and ages by depth -> NetCDF, figure
+archive -> reference; models -> answers; both -> scores with intervals -> leaderboard
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
-from importlib.metadata import version
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import numpy as np
@@ -24,46 +20,30 @@ from subsoil.archive.readers import READERS, balesdent2018, read
 from subsoil.archive.release import RELEASES, version_of, write_release
 from subsoil.archive.schema import Archive
 from subsoil.archive.validate import validate
-from subsoil.constants import CM_PER_M
-from subsoil.errors import BadCall, ChecksumMismatch, MissingData, NotConverged
-from subsoil.models import catalogue
+from subsoil.errors import BadCall, ChecksumMismatch, MissingData
+from subsoil.listing import TRACERS, check_model, list_models, list_parameters
+from subsoil.machine import doctor
+from subsoil.modelrun import label_model, run_model
 from subsoil.newcarbon import new_carbon
+from subsoil.record import Progress, Record, manifest, silent, write_tables
 from subsoil.studies import Study, load
 
-Progress = Callable[[str, float | None], None]
-
-
-def silent(step: str, share: float | None = None) -> None:
-    """Progress that nobody hears."""
-
+__all__ = [
+    "TRACERS", "Run", "ages", "analyse", "check", "check_model", "doctor", "fetch", "fractions",
+    "label_model", "list_models", "list_parameters", "report", "run_model", "study", "template",
+]  # fmt: skip
 
 ATTRIBUTES = ["profile_id", "site_id", "study_id", "mat", "map", "p_pet", "clay", "clay_source", "land_use",
               "latitude", "longitude", "label_type", "obs_year"]  # fmt: skip
 CURVE_AGES = (7.0, 22.0, 100.0, 1500.0)
 """Labelling times (yr) of the predicted profiles: medians of the four classes of the paper's Fig. 1."""
-BANNER = "SIMULATED DATA"
-LIBRARIES = ("numpy", "scipy", "pandas", "jax", "numpyro", "xarray", "matplotlib")
 
 
-@dataclass
-class Run:
-    """What a running study carries along: tables by file name, seconds by step, how fits ended."""
+@dataclass(kw_only=True)
+class Run(Record):
+    """What a running study carries along."""
 
     study: Study
-    progress: Progress
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    outcomes: dict[str, str] = field(default_factory=dict)
-
-    def step(self, name: str, share: float) -> None:
-        """Say what is being done, and close the clock of the step before."""
-        now = time.perf_counter()
-        if self.seconds:
-            last = list(self.seconds)[-1]
-            self.seconds[last] = round(now - self.seconds[last], 2)
-        if name:
-            self.seconds[name] = now
-            self.progress(name, share)
 
 
 def study(
@@ -85,7 +65,7 @@ def study(
     from subsoil.age.sampler import use_cores
 
     use_cores()  # before JAX starts
-    run = Run(load(name, key=key, quick=quick), progress)
+    run = Run(progress=progress, study=load(name, key=key, quick=quick))
     run.step("read the archive", 0.0)
     archive, provenance, printed = _open(run.study, data, demo, or_demo)
     analyse(archive, run, printed)
@@ -325,229 +305,12 @@ def _write(run: Run, archive: Archive, provenance: Mapping[str, Any], out: Path)
 
     release = write_release(archive, registry.cache_folder() / RELEASES, version_of(archive), [provenance])
     with atomic.folder(out) as folder:
-        for name, table in run.tables.items():
-            if archive.simulated:
-                table = table.assign(simulated=BANNER)
-            atomic.write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        write_tables(run, folder, archive.simulated)
         atomic.write_text(folder / "study.toml", run.study.toml())
         run.step("", 1.0)
+        told = manifest(run, folder, [provenance], archive.simulated, run.study.key)
         atomic.write_json(
-            folder / "manifest.json", _manifest(run, archive, provenance, folder) | {"release": release.name}
+            folder / "manifest.json", told | {"study": asdict(run.study), "release": release.name}
         )
         page.build(folder)
     return Path(out) / "report.html"
-
-
-def _manifest(run: Run, archive: Archive, provenance: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What another needs to get the same bytes: versions, data, study, key, checksums; and the seconds."""
-    return {
-        "study": asdict(run.study),
-        "simulated": archive.simulated,
-        "data": [provenance],
-        "random_key": run.study.key,
-        "versions": {"subsoil": __version__, "python": python_version()} | {n: version(n) for n in LIBRARIES},
-        "citations": [published.citation()],
-        "counts": {name: len(table) for name, table in run.tables.items()},
-        "outcomes": run.outcomes,
-        "files_sha256": atomic.checksums(folder),
-        "seconds": {name: round(value, 2) for name, value in run.seconds.items()},
-    }
-
-
-TRACERS = "label, age, 13C, 14C"
-"""What rides on the carbon of every model."""
-
-
-def list_models() -> pd.DataFrame:
-    """Every soil model of the catalogue, from its table of parameters; no equations are loaded."""
-    rows = []
-    for name, home in catalogue.homes().items():
-        table = catalogue.tables()[home]
-        own = table["models"][name]
-        row = {"model": name, "title": own["title"], "pools": "; ".join(table["pools"]), "tracers": TRACERS}
-        row |= {"layers": len(own["grid_cm"]) - 1, "deepest_cm": round(float(own["grid_cm"][-1]), 1)}
-        unverified = sum(not parameter.get("verified", True) for parameter in table["parameters"].values())
-        row |= {"linear": table.get("linear", True), "parameters": len(table["parameters"])}
-        rows.append(row | {"unverified": unverified, "reference": own["reference"]})
-    return pd.DataFrame(rows).sort_values("model", ignore_index=True)
-
-
-def list_parameters(name: str) -> pd.DataFrame:
-    """The parameters of one model: value, unit, bounds, whether the value was checked, where it comes from.
-
-    Raises `BadCall` for an unknown model, with names that are alike.
-    """
-    known = _known(name)
-    table = catalogue.tables()[catalogue.homes()[known]]
-    own = table["models"][known].get("values", {})
-    rows = [
-        {"parameter": key, "value": float(own.get(key, row["value"])), "unit": row["unit"]}
-        | {"lower": float(row["bounds"][0]), "upper": float(row["bounds"][1])}
-        | {"verified": row.get("verified", True), "meaning": row["meaning"], "reference": row["reference"]}
-        for key, row in table["parameters"].items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def check_model(name: str) -> pd.DataFrame:
-    """The laws of every model (`subsoil.contract`), each with whether this one holds it and by how much."""
-    from subsoil.contract import check_contract
-
-    return pd.DataFrame(check_contract(catalogue.model(_known(name))))
-
-
-def label_model(
-    name: str, years: Sequence[float], site: Mapping[str, Any], changes: Mapping[str, float] | None = None
-) -> tuple[pd.DataFrame, float]:
-    """f_new of each layer (cm) of a model, ``years`` after the label was switched on; and its error.
-
-    ``site``: arguments of `subsoil.site_forcing` and `subsoil.seasonal`; ``changes``: of parameters.
-    """
-    from subsoil import columns
-
-    model = catalogue.model(_known(name))(**(changes or {}))
-    found = columns.label(model, _at_site(site, model.grid), years)
-    table = found.to_dataframe(name="f_new").reset_index()
-    table["layer_top"] = (table["layer_top"] * CM_PER_M).round(6)
-    table["layer_bottom"] = (table["layer_bottom"] * CM_PER_M).round(6)
-    if (table["outcome"] != "converged").any():
-        raise NotConverged(f"{name} found no steady state at this site: {table['outcome'].iloc[0]}")
-    return table[["layer_top", "layer_bottom", "labelling_years", "f_new"]], found.attrs["error"]
-
-
-def run_model(
-    name: str,
-    out: Path | str,
-    site: Mapping[str, Any],
-    changes: Mapping[str, float] | None = None,
-    forcing: Path | None = None,
-    progress: Progress = silent,
-    plants: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> tuple[Path, Path]:
-    """Run a model at a site, or at the columns of a file; returns the paths of NetCDF file and figure.
-
-    ``site``, ``changes`` as in `label_model`, ``forcing`` a file as in `subsoil.sites`, ``options`` those of
-    `subsoil.columns.run`. The folder ``out`` is written whole: column.nc, column.svg, column.png. Columns
-    that have no state are rows with their outcome; without any other, raises `NotConverged`.
-    """
-    from subsoil import columns
-    from subsoil.reporting import column as figure
-    from subsoil.signature import Plants
-
-    progress("read model and forcing", None)
-    options |= {"plants": Plants(**(plants or {}))}
-    model = catalogue.model(_known(name))(**(changes or {}))
-    if forcing is None:
-        progress("steady state, ages and isotopes", None)
-        dataset = columns.run(model, _at_site(site, model.grid), **options)
-    else:
-        from subsoil.sites import read_sites
-
-        sites = read_sites(forcing, model.grid, **_arguments(site)[0])
-        if sites.assumed:
-            progress(f"not in {forcing}, so at the default: {', '.join(sites.assumed)}", None)
-        latitude = np.where(
-            np.isnan(sites.latitude), options.pop("latitude", columns.LATITUDE), sites.latitude
-        )
-        progress(f"steady state, ages and isotopes of {len(sites.refused)} columns", None)
-        dataset = columns.run(
-            model, sites.forcing, batch=True, refused=sites.refused, latitude=latitude, **options
-        )
-        dataset = dataset.assign_coords({n: ("column", *place) for n, place in sites.places.items()})
-        dataset.attrs["assumed"] = ", ".join(sites.assumed) or "nothing"
-    outcome = np.atleast_1d(dataset["outcome"].values)
-    if not (outcome == "converged").any():
-        raise NotConverged(f"{name} found no steady state under this forcing: {outcome[0]}")
-    for isotope in ("14C", "13C"):
-        if why := dataset.attrs.get(f"{isotope}_left_out"):
-            progress(f"{isotope} is left out: {why}", None)
-    progress("draw the figure", None)
-    svg, png = figure.draw(dataset)
-    with atomic.folder(out) as folder:
-        atomic.write_bytes(folder / "column.nc", bytes(dataset.to_netcdf(engine="scipy")))
-        atomic.write_text(folder / "column.svg", svg)
-        atomic.write_bytes(folder / "column.png", png)
-    failed = np.flatnonzero(outcome != "converged")
-    if len(failed):
-        why = np.atleast_1d(dataset["reason"].values)[failed[0]] or outcome[failed[0]]
-        progress(f"{len(failed)} of {len(outcome)} columns have no state; column {failed[0]}: {why}", None)
-    return Path(out) / "column.nc", Path(out) / "column.png"
-
-
-def _known(name: str) -> str:
-    """The name of a model, if there is such a model; a path to one of one's own adds it."""
-    if name.endswith(".py"):
-        return catalogue.add(name)
-    if name in catalogue.homes():
-        return name
-    alike = get_close_matches(name.lower(), catalogue.homes(), n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(alike)}? " if alike else ""
-    raise BadCall(f"no model {name!r}; {hint}`subsoil models` lists all {len(catalogue.homes())}")
-
-
-def _at_site(site: Mapping[str, Any], grid: Any) -> Any:
-    """The forcing of one column: steady, or of twelve months where the site has an amplitude."""
-    from subsoil.forcing import seasonal, site_forcing
-
-    known, months = _arguments(site)
-    for name in ("mat", "map_mm"):
-        if name not in known:
-            raise BadCall(
-                f"a site wants {name.removesuffix('_mm')}: --mat 12 --map 900, or --site 'mat=12,map=900'"
-            )
-    column = site_forcing(grid, **known)
-    return seasonal(column, grid, **months) if months else column
-
-
-def _arguments(site: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is known of a site, as arguments of `site_forcing` and of `seasonal`; map and pet are in mm."""
-    from inspect import signature
-
-    from subsoil.forcing import seasonal, site_forcing
-
-    known = set(signature(site_forcing).parameters) - {"grid"}
-    of_months = {"amplitude", "warmest_month", "thermal_diffusivity"} & set(signature(seasonal).parameters)
-    named = {{"map": "map_mm", "pet": "pet_mm"}.get(name, name): value for name, value in site.items()}
-    for name in named:
-        if name not in known | of_months:
-            alike = get_close_matches(name, known | of_months, n=2)
-            hint = f"did you mean {' or '.join(alike)}? " if alike else ""
-            raise BadCall(f"a site has no {name!r}; {hint}It has {', '.join(sorted(known | of_months))}")
-    months = {name: value for name, value in named.items() if name in of_months}
-    return {name: value for name, value in named.items() if name in known}, months
-
-
-def doctor() -> list[tuple[str, bool, str, str]]:
-    """What this machine has and lacks: (check, fine, detail, what to do)."""
-    rows = [("Python", True, python_version(), "")]
-    extras = {"jax": "models", "xarray": "models", "numpyro": "age", "matplotlib": "report"}
-    for name, extra in extras.items():
-        present = find_spec(name) is not None
-        detail = version(name) if present else "not installed"
-        rows.append((name, present, detail, "" if present else f"pip install 'subsoil[{extra}]'"))
-    rows += _compiled_kernel()
-    for key in sorted(READERS.keys() & registry.cards().keys()):
-        try:
-            found = registry.find(key, download=False)
-            rows.append((f"data: {key}", True, f"{found.path} ({found.where})", "; ".join(found.warnings)))
-        except MissingData as missing:
-            rows.append((f"data: {key}", False, "not on this machine", str(missing)))
-    return rows
-
-
-def _compiled_kernel() -> list[tuple[str, bool, str, str]]:
-    """Whether models run on the compiled kernel; without it they are slower, not wrong."""
-    if find_spec("jax") is None:
-        return []
-    from subsoil.solve import kernel
-
-    why = kernel.why()
-    return [
-        (
-            "compiled kernel",
-            True,
-            f"not in use: {why}" if why else "in use",
-            "JAX computes instead" * bool(why),
-        )
-    ]
