@@ -107,8 +107,8 @@ def biomes(profiles: pd.DataFrame) -> np.ndarray:
     """Biome (`subsoil.roots.ROOT_BETA`) of each profile: by land use, temperature and, in the tropics, P/PET.
 
     Crops are crops; grassland is savanna from 18 degree C, else temperate; forest is tropical from 18 degree
-    C, evergreen where P/PET reaches 1 and else deciduous, boreal below 3, temperate deciduous between.
-    Unknown land use: the global mean.
+    C, evergreen where P/PET reaches 1 and else deciduous, boreal below 3, temperate deciduous between; tundra
+    and shrubland (as sclerophyllous shrub) are their own. Other or unknown land use: the global mean.
 
     >>> land = ["crop", "forest", "grassland"]
     >>> biomes(pd.DataFrame({"land_use": land, "mat": [9.0, 25.0, 9.0], "p_pet": 1.2})).tolist()
@@ -125,6 +125,8 @@ def biomes(profiles: pd.DataFrame) -> np.ndarray:
         "tropical deciduous forest": forest & warm,
         "boreal forest": forest & (mat < BOREAL),
         "temperate deciduous forest": forest,
+        "tundra": land == "tundra",
+        "sclerophyllous shrub": land == "shrubland",
     }
     return np.select(list(rules.values()), list(rules), default="global")
 

@@ -3,7 +3,8 @@
 **New carbon** (`f_new`). Every layer of the 2018 archive with a share of new carbon, as `new_carbon` makes it
 from isotopes or the source study's stocks (Balesdent et al. 2018, Nature 559:599), unclipped, with its full
 standard error. A model answers with the carbon-weighted mean over the layer after the profile's own labelling
-time. A sample without thickness is a point.
+time; all its pools count, litter in the soil too. The sample is the whole layer as published, also where
+the source sampled a part of it. A sample without thickness is a point.
 
 **Stock** (`stock_share`). The share of each layer in the carbon of its profile, from the surface down to the
 deepest layer that follows without a gap and ends at `STOCK_TO` or above; errors of the stocks taken as
@@ -13,7 +14,8 @@ independent. At least two layers.
 (Fig. 2 of the paper, digitised). Standard error: half-width of the printed band, where it cannot be read the
 mean of those printed at that depth (at 0 cm, where none is, at 10 cm), and the error of reading.
 
-**Radiocarbon** (`delta14c`): see `subsoil.benchmark.radiocarbon`.
+**Radiocarbon** (`delta14c`): `subsoil.benchmark.israd` says which layers, `subsoil.benchmark.radiocarbon`
+what a model shows.
 
 **What a model knows of a site**: `forcings`. **Doubts** about label or steady state are told in words
 (`subsoil.benchmark.doubts`); such profiles stay, and the group "undoubted" is scored beside all.
@@ -41,7 +43,7 @@ PROTOCOL = "1.0"
 """Changes with every rule that can change a score."""
 
 DEPTH_CLASSES = ("0-10", "10-30", "30-50", "50-100", "100+")
-"""By the middle of a sample, cm; a class holds its upper bound."""
+"""By the middle of a sample, cm; a middle between two classes belongs to the deeper one."""
 DEPTH_BOUNDS = (10.0, 30.0, 50.0, 100.0)
 
 STOCK_TO = 100.0
