@@ -97,7 +97,7 @@ def unit(text: str) -> str:
     ('g m-3', 'kg m-2 yr-1', '%', '1e-3')
     """
     plain = re.sub(r"\b(kg|g|Mg|t)\s?C(1[34])?\b", r"\1", text.strip()).replace("**", "").replace("^", "")
-    plain = re.sub(r"\s*/\s*([A-Za-z]+)(\d*)", lambda m: f" {m[1]}-{m[2] or 1}", plain)
+    plain = re.sub(r"\s*/\s*([A-Za-z]+)(\d*)", lambda m: f" {m[1]}-{m[2] or 1}", plain).removeprefix("1 ")
     words = {
         **dict.fromkeys(
             ("C", "Celsius", "celsius", "degree_C", "degrees_C", "degree_Celsius", "deg_C"), "degC"
@@ -107,6 +107,7 @@ def unit(text: str) -> str:
         **dict.fromkeys(("percent", "per cent"), "%"),
         **dict.fromkeys(("per mil", "permil", "per mille", "permille", "‰", "0.001"), "1e-3"),
         **dict.fromkeys(("year", "years", "a"), "yr"),
+        **dict.fromkeys(("day", "days"), "d"),
         **dict.fromkeys(("centimeter", "centimeters", "centimetre"), "cm"),
         **dict.fromkeys(("meter", "meters", "metre", "metres"), "m"),
     }

@@ -9,11 +9,11 @@ from types import ModuleType
 
 import xarray as xr
 
-from subsoil.benchmark.adapters import ages, land, layered, matrices
+from subsoil.benchmark.adapters import land, layered, matrices
 from subsoil.errors import BadCall
 
-ADAPTERS: tuple[ModuleType, ...] = (layered, matrices, land, ages)
-"""In the order in which a file is tried."""
+ADAPTERS: tuple[ModuleType, ...] = (matrices, land, layered)
+"""In the order in which a file is tried; one that gives f_new itself is `layered` whatever else it has."""
 
 
 def recognise(file: xr.Dataset) -> ModuleType:
@@ -24,6 +24,8 @@ def recognise(file: xr.Dataset) -> ModuleType:
     >>> recognise(xr.Dataset({"f_new": ("layer", [0.5])})).__name__.split(".")[-1]
     'layered'
     """
+    if layered.named(file, "f_new") is not None:
+        return layered
     for adapter in ADAPTERS:
         if adapter.main(file) is not None:
             return adapter

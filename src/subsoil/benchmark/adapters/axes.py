@@ -73,7 +73,7 @@ def layers_of(
             CM_PER_M * arranged(file, netcdf.in_units(file[name], netcdf.LENGTH), [depth])[0]
             for name in ("layer_top", "layer_bottom")
         )
-        if np.isfinite(bottom).any() and np.nanmin(bottom - top) > 0:
+        if np.isfinite(bottom).any() and np.nanmin(bottom - top) > 0 and np.nanmin(top) >= 0:
             own = str(file["layer_bottom"].attrs["units"])
             first = float(np.nanmedian((bottom - top)[:, 0]))
             netcdf.check_depths(np.nanmax(bottom) / CM_PER_M, first / CM_PER_M, "layer_bottom", own)

@@ -1,12 +1,14 @@
 """Layers that say themselves how much is new: the short form, and the names of CMIP and of `subsoil run`.
 
-    f_new        fNewSoilLevels                 share, "1" or "%"             layer, labelling_years
-    soc_stock    cSoilLevels                    a layer, or per volume        layer
-    delta14c     Delta14C, or c14SoilLevels     per mil                       layer, obs_year
+    f_new           fNewSoilLevels                 share, "1" or "%"             layer, labelling_years
+    soc_stock       cSoilLevels                    a layer, or per volume        layer
+    delta14c        Delta14C, or c14SoilLevels     per mil                       layer, obs_year
+    age_quantiles   ageSoilLevels                  yr, where f_new is not given  layer, quantile
 
-Any of them will do, each with axes of columns (`places`) and an optional axis of draws. f_new without an axis
-of times is that at the profile's own labelling time. 14C has its date from a coordinate ``obs_year``, from an
-axis of dates, or from an attribute ``obs_year`` or ``sampling_year`` of the file.
+Any of them will do (`ages` tells how age becomes f_new), each with axes of columns (`places`) and an optional
+axis of draws. f_new without an axis of times is that at the profile's own labelling time. 14C has its date
+from a coordinate ``obs_year``, from an axis of dates, or from an attribute ``obs_year`` or ``sampling_year``
+of the file.
 """
 
 from collections.abc import Hashable, Mapping
@@ -16,7 +18,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from subsoil import netcdf
-from subsoil.benchmark.adapters import axes
+from subsoil.benchmark.adapters import ages, axes
 from subsoil.benchmark.adapters.output import Asked, Output
 from subsoil.errors import BadCall
 
@@ -25,6 +27,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "soc_stock": ("soc_stock", "cSoilLevels"),
     "delta14c": ("delta14c", "Delta14C"),
     "c14": ("c14SoilLevels",),
+    "age_quantiles": ages.QUANTILES,
+    "mean_age": ages.MEANS,
 }
 STOCK = {"kg m-2": 1.0, "g m-2": 1e-3, "Mg ha-1": 0.1, "t ha-1": 0.1}
 DENSITY = {"kg m-3": 1.0, "g m-3": 1e-3, "g cm-3": 1e3}
@@ -54,7 +58,11 @@ def convert(file: xr.Dataset, asked: Asked) -> Output:
     top, bottom = axes.layers_of(file, depth)
     stock, notes = stock_of(file, depth, bottom - top)
     years, f_new = _new_carbon(file, depth, asked)
+    if f_new is None and named(file, "age_quantiles") is not None:
+        (years, f_new), notes = ages.points(file, depth), (*notes, ages.NOTE)
     dates, delta = _radiocarbon(file, depth)
+    if f_new is None and delta is None:
+        ages.refuse_means(file)
     return Output(
         tuple(file["profile_id"].values.tolist()), top, bottom, stock, years, f_new, dates, delta, notes
     )

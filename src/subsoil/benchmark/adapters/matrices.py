@@ -11,8 +11,8 @@
 
 each also under its letter, each with columns and draws in front where they differ. Instead of V:
 ``diffusivity`` (m2 yr-1) and ``velocity`` (m yr-1, positive down) at the inner boundaries [boundary], taken
-through `subsoil.models.transport.exchange`. Where inputs are per volume (kg m-3 yr-1) V acts on densities, as in
-the matrix forms of CLM5 (Lu et al. 2020, JAMES 12:e2020MS002105), and is turned into one of stocks with the
+through `subsoil.models.transport.exchange`. Where inputs are per volume (kg m-3 yr-1) V acts on densities, as
+in the matrix form of CLM5 (Lu et al. 2020, JAMES 12:e2020MS002105), and is turned into one of stocks with the
 thickness of the layers. Carbon is conserved: no transfers above 1, and V moves it without loss.
 """
 

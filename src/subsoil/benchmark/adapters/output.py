@@ -21,6 +21,8 @@ ABSOLUTE = 1e-6
 """14C of which every number is below this is an absolute ratio 14C/C."""
 RATIO = 3.0
 """14C of which every number lies between 0 and this is F14C; per mil of many layers never is."""
+MOSTLY = 0.6
+"""Share of steps down with more carbon per thickness from which a stock that always grows is a sum."""
 LEAST = 5
 """Numbers from which such a pattern counts."""
 
@@ -135,8 +137,8 @@ def check_stock(
 ) -> None:
     """Raises BadCall for a negative stock, and for one summed from the surface.
 
-    A sum is seen where carbon per thickness rises from layer to layer in nearly all profiles, while its
-    differences per thickness do not: no model has all its soils richer at every step down.
+    A sum is seen where the number grows with every layer of every profile, mostly per thickness too, while
+    its differences per thickness mostly fall: no model has all its soils richer at every step down.
     """
     if (stock < -1e-12 * np.nanmax(np.abs(stock), initial=0.0)).any():
         raise BadCall(f"soc_stock goes down to {np.nanmin(stock):g}: a stock is not negative")
@@ -147,7 +149,7 @@ def check_stock(
     rises, whole = (_rises(x) for x in (density, difference))
     grows = np.diff(stock, axis=-1)
     grows = (grows >= 0) | np.isnan(grows)
-    if grows.all() and rises > 0.9 and whole < 0.5:
+    if grows.all() and rises > MOSTLY and whole < 0.5:
         raise BadCall("soc_stock grows with every layer: is it summed from the surface? Give it a layer")
 
 
@@ -170,11 +172,11 @@ def check_delta14c(delta: Float[np.ndarray, "draw profile layer date"]) -> None:
         return
     low, high = known.min(), known.max()
     said = f"delta14c from {low:.3g} to {high:.3g}"
-    if low >= 0 and high < ABSOLUTE:
+    if low > 0 and high < ABSOLUTE:
         raise BadCall(f"{said}: is it the ratio 14C/C? Give per mil, (ratio / standard - 1) 1000")
     if low >= 0 and high < RATIO:
         raise BadCall(f"{said}: is it F14C? Give per mil, about (F14C - 1) 1000")
-    if low >= -1.0 and high < 1.0:
+    if low >= -1.0 and ABSOLUTE < high < 1.0:
         raise BadCall(f"{said}: is it a fraction? Give per mil, 1000 times it")
     if low < -1000.0 - 1e-6:
         raise BadCall(f"{said}: nothing lies below -1000 per mil; is a fill value not marked as one?")

@@ -33,21 +33,22 @@ def on_profiles(
     """
     columns = columns_of(file, main)
     others = [dim for dim in main.dims if dim not in columns]
-    valid = main.notna().any(others) if others else main.notna()
+    known = main.notnull()  # noqa: PD004  # arrays of xarray have no notna
+    valid = known.any(others) if others else known
     if "profile_id" in file.variables and set(file["profile_id"].dims) <= set(columns):
         at, why, notes = _by_name(file, valid, columns, profiles)
     else:
         at, why, notes = _by_place(file, valid, columns, profiles)
     found = at >= 0
-    known = profiles.loc[found, "profile_id"].tolist()
-    if not known:
+    names = profiles.loc[found, "profile_id"].tolist()
+    if not names:
         raise BadCall(f"no profile has a column; the first: {next(iter(why.values()), 'there is none')}")
     places = np.unravel_index(at[found], tuple(file.sizes[dim] for dim in columns)) if columns else ()
     chosen = file.isel({dim: xr.DataArray(i, dims="profile") for dim, i in zip(columns, places, strict=True)})
     chosen = chosen.drop_vars(["profile_id", "profile"], errors="ignore")
     if not columns:
-        chosen = chosen.expand_dims({"profile": len(known)})
-    return chosen.assign_coords(profile_id=("profile", known)), why, notes
+        chosen = chosen.expand_dims({"profile": len(names)})
+    return chosen.assign_coords(profile_id=("profile", names)), why, notes
 
 
 def _by_name(
@@ -68,8 +69,9 @@ def _by_name(
     why |= dict.fromkeys(profiles["profile_id"][(at >= 0) & ~filled[at]], "no values in the file")
     at = np.where((at >= 0) & filled[at], at, -1)
     unknown = [name for name in names if name not in set(profiles["profile_id"].astype(str))]
-    notes = (f"{len(unknown)} profiles of the file are not in the reference: {unknown[0]} ...",)
-    return at, why, notes if unknown else ()
+    if not unknown:
+        return at, why, ()
+    return at, why, (f"columns without a profile in the reference: {len(unknown)}, the first {unknown[0]}",)
 
 
 def _text(name: object) -> str:
