@@ -29,8 +29,9 @@ from subsoil.record import Progress, Record, manifest, silent, write_tables
 from subsoil.studies import Study, load
 
 __all__ = [
-    "TRACERS", "Run", "ages", "analyse", "check", "check_model", "doctor", "fetch", "fractions",
-    "label_model", "list_models", "list_parameters", "report", "run_model", "study", "template",
+    "TRACERS", "Run", "ages", "analyse", "asked", "check", "check_model", "doctor", "fetch", "fractions",
+    "label_model", "leaderboard", "list_models", "list_parameters", "report", "run_model", "score", "study",
+    "template",
 ]  # fmt: skip
 
 ATTRIBUTES = ["profile_id", "site_id", "study_id", "mat", "map", "p_pet", "clay", "clay_source", "land_use",
@@ -88,8 +89,7 @@ def analyse(archive: Archive, run: Run, printed: pd.DataFrame | None = None) -> 
     run.step("new carbon of each layer", 0.02)
     layers = tables["fractions"] = new_carbon(archive)
     profiles = layers.drop_duplicates("profile_id")[ATTRIBUTES].reset_index(drop=True)
-    values = at_depths(layers, study.depths_cm, "balesdent2018").dropna(subset=["f_new"])
-    values = tables["depths"] = values.merge(profiles, on="profile_id", validate="m:1")
+    values = tables["depths"] = _at_depths(layers, study.depths_cm)
     stocks = cumulative_stocks(layers, DEPTHS)
     tables["stocks"] = _mean_densities(layers)
 
@@ -242,16 +242,135 @@ def ages(depths: Sequence[float], years: Sequence[float], out: Path | str | None
     """
     from subsoil.age import regression
 
-    study = load("balesdent2018")
-    layers = new_carbon(_archive(registry.find(study.source).path))
-    profiles = layers.drop_duplicates("profile_id")[ATTRIBUTES]
-    values = at_depths(layers, sorted(set(depths)), study.source).dropna(subset=["f_new"])
-    curves = regression.isochrones(
-        regression.regress(values.merge(profiles, on="profile_id")), sorted(set(years))
-    )
+    layers = new_carbon(_archive(registry.find(load("balesdent2018").source).path))
+    values = _at_depths(layers, sorted(set(depths)))
+    curves = regression.isochrones(regression.regress(values), sorted(set(years)))
     if out is not None:
         atomic.write_text(out, curves.to_csv(index=False))
     return curves
+
+
+def leaderboard(
+    out: Path | str = Path("out/leaderboard"),
+    data: Path | None = None,
+    models: Sequence[str] | None = None,
+    demo: bool = False,
+    seed: int = 0,
+    resamples: int = 2000,
+    progress: Progress = silent,
+) -> Path:
+    """Score soil models against the archive and write a folder of results; returns the path of the page.
+
+    ``models``: names of `list_models`, all by default; ``data`` and ``demo`` as in `study`. The same data,
+    ``seed`` and ``resamples`` give the same tables.
+
+    Raises
+    ------
+    BadCall
+        A name is unknown, or there are fewer than 2 resamples.
+    MissingData
+        The 2018 workbook is not on this machine and cannot be downloaded. Without measured Delta14C the
+        other scores are made, and a note says what is left out.
+    """
+    from subsoil import scoreboard
+    from subsoil.models import catalogue
+
+    record, names = Record(progress=progress), scoreboard.named(models, catalogue.homes())
+    command = " ".join(["subsoil leaderboard", *([f"--models {','.join(names)}"] if models else [])])
+    setting = _reference(record, data, demo)
+    answers = scoreboard.asked(record, names, setting)
+    return _scored(record, setting, answers, out, seed, resamples, command=command)[0]
+
+
+def score(
+    source: Path | str,
+    out: Path | str | None = None,
+    name: str | None = None,
+    data: Path | None = None,
+    demo: bool = False,
+    seed: int = 0,
+    resamples: int = 2000,
+    progress: Progress = silent,
+) -> tuple[Path, pd.DataFrame]:
+    """Score anyone's model: the path of the page, and its main scores beside floor and ceiling.
+
+    ``source``: NetCDF or CSV of its output, or ``module:function`` (`subsoil.benchmark.submission`); ``name``
+    it is shown by, that of the file by default; ``out`` the folder, out/score/NAME by default.
+
+    Raises
+    ------
+    BadCall
+        The file's units, axes or numbers cannot be what they are said to be, or as in `leaderboard`.
+    UnreadableFile
+        There is no such file, or it is of another kind.
+    MissingData
+        As in `leaderboard`.
+    """
+    from dataclasses import replace
+
+    from subsoil import scoreboard
+    from subsoil.benchmark import submission
+
+    record = Record(progress=progress)
+    setting = _reference(record, data, demo)
+    record.step(f"read {source}", 0.3)
+    answer = submission.read(source, setting.reference)
+    answer = replace(answer, model=scoreboard.free(name or answer.model))
+    told = {"command": f"subsoil score {source}", "submitted": [answer.model]}
+    folder = Path("out/score") / answer.model if out is None else out
+    page, table = _scored(record, setting, [answer], folder, seed, resamples, **told)
+    return page, scoreboard.short(table, answer.model)
+
+
+def asked(out: Path | str, data: Path | None = None, demo: bool = False) -> pd.DataFrame:
+    """Write the form of a submission: every profile, layer and time that a model is asked for.
+
+    No observation is in it. Raises MissingData without the 2018 workbook.
+    """
+    from subsoil import scoreboard
+
+    table = scoreboard.form(_reference(Record(), data, demo).reference)
+    atomic.write_text(out, table.to_csv(index=False))
+    return table
+
+
+def _reference(record: Record, data: Path | None, demo: bool) -> Any:
+    """What models are scored against (`subsoil.scoreboard.Given`)."""
+    from subsoil import scoreboard
+    from subsoil.age.sampler import use_cores
+
+    use_cores()  # before JAX starts
+    record.step("read the data", 0.0)
+    plan = load("balesdent2018")
+    archive, provenance, _ = _open(plan, data, demo, or_demo=False)
+    layers = new_carbon(archive)
+    return scoreboard.given(archive, layers, _at_depths(layers, plan.depths_cm), [provenance], plan, data)
+
+
+def _scored(
+    record: Record,
+    setting: Any,
+    answers: Sequence[Any],
+    out: Path | str,
+    seed: int,
+    resamples: int,
+    **told: Any,
+) -> tuple[Path, pd.DataFrame]:
+    """The answers scored beside floor, ceiling and noise, and written: the page and the scores."""
+    from subsoil import scoreboard
+    from subsoil.benchmark import leaderboard as board
+
+    record.step("floor, ceiling and noise", 0.5)
+    predictions = [*scoreboard.baselines(record, setting, seed), *answers]
+    record.step("score", 0.6)
+    table = board.score(
+        predictions, setting.reference, expected=setting.expected, resamples=resamples, seed=seed,
+        progress=lambda step, done: record.progress(step, 0.6 + 0.3 * (done or 0.0)),
+    )  # fmt: skip
+    record.step("draw the page", 0.9)
+    scoreboard.keep(record, setting, predictions, table)
+    page = scoreboard.write(record, setting, predictions, out, seed=seed, resamples=resamples, **told)
+    return page, table
 
 
 def _open(
@@ -282,6 +401,13 @@ def _printed(archive: Archive, path: Path) -> pd.DataFrame:
 
 def _archive(path: Path) -> Archive:
     return validate(read(path), file=path.name)
+
+
+def _at_depths(layers: pd.DataFrame, depths_cm: Sequence[float]) -> pd.DataFrame:
+    """f_new at depths as the 2018 paper reads it off the layers, with what is known of each profile."""
+    profiles = layers.drop_duplicates("profile_id")[ATTRIBUTES]
+    values = at_depths(layers, depths_cm, "balesdent2018").dropna(subset=["f_new"])
+    return values.merge(profiles, on="profile_id", validate="m:1")
 
 
 def _mean_densities(layers: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from subsoil.archive.atmosphere import History
 from subsoil.benchmark import protocol, questions, scoring, verdicts
 from subsoil.benchmark.metrics import METRICS
 from subsoil.benchmark.reference import TARGETS, Prediction, Reference
@@ -124,12 +125,16 @@ def _checked(predictions: Sequence[Prediction], reference: Reference, by: str) -
 
 
 def run(
-    names: Sequence[str], reference: Reference, *, progress: Progress | None = None, **options: object
+    names: Sequence[str],
+    reference: Reference,
+    *,
+    air: Mapping[str, History] | None = None,
+    progress: Progress | None = None,
 ) -> list[Prediction]:
     """The answers of models of the catalogue, in the order of ``names``.
 
     A model that cannot answer has missing values throughout, and its reason under "all" in ``failures``.
-    ``options`` are those of `subsoil.benchmark.answer.answer`.
+    ``air``: 14C of the air (`subsoil.benchmark.radiocarbon.atmospheres`).
 
     Raises
     ------
@@ -146,7 +151,7 @@ def run(
         if progress is not None:
             progress(f"ask {name}", place / len(names))
         try:
-            found.append(answer(catalogue.model(name), reference, **options))
+            found.append(answer(catalogue.model(name), reference, air=air))
         except (SubsoilError, ArithmeticError, np.linalg.LinAlgError) as error:
             found.append(unanswered(name, name, reference, " ".join(str(error).split())))
     return found

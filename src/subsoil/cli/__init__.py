@@ -5,7 +5,7 @@ Tables go to standard output (plain CSV when it is not a terminal); progress and
 standard error, an error in one line that says what to do.
 """
 
-from subsoil.cli import archive, machine, models, study
+from subsoil.cli import archive, benchmark, machine, models, study
 from subsoil.cli.app import app
 from subsoil.cli.edge import main, run
 
@@ -22,6 +22,8 @@ for command in (
     models.models,
     models.run,
     models.label,
+    benchmark.leaderboard,
+    benchmark.score,
     machine.doctor,
 ):
     app.command()(command)

@@ -14,6 +14,8 @@ First steps:
   subsoil fractions mine.xlsx     its fractions of new carbon
   subsoil models                  soil models, and what is known of each
   subsoil run clm5 --mat 12 --map 900    one of them at a site: NetCDF and figure
+  subsoil leaderboard             all of them against the measured data
+  subsoil score mine.nc           a model of your own
 
 \b
 Exit codes:
