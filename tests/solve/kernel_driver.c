@@ -10,11 +10,11 @@ typedef int64_t i64;
 
 int subsoil_solve(i64, i64, i64, i64, int, const double *, const double *, const double *, const double *,
                   double *);
-int subsoil_cayley(i64, i64, i64, i64, i64, i64, const double *, const double *, const double *, const double *,
-                   const double *, const double *, double *);
-int subsoil_cayley_adjoint(i64, i64, i64, i64, i64, i64, const double *, const double *, const double *,
-                           const double *, const double *, const double *, const double *, double *, double *,
-                           double *, double *, double *);
+int subsoil_cayley(i64, i64, i64, i64, i64, i64, i64, const double *, const double *, const double *,
+                   const double *, const double *, const double *, const double *, double *);
+int subsoil_cayley_adjoint(i64, i64, i64, i64, i64, i64, i64, const double *, const double *, const double *,
+                           const double *, const double *, const double *, const double *, const double *,
+                           double *, double *, double *, double *, double *);
 void subsoil_threads(int);
 const char *subsoil_source(void);
 int subsoil_fits_processor(void);
@@ -44,7 +44,7 @@ static void check(int good, const char *what) {
   exit(2);
 }
 
-static void each(i64 B, i64 L, i64 P, i64 R, i64 G, i64 K, i64 M) {
+static void each(i64 B, i64 L, i64 P, i64 R, i64 G, i64 K, i64 M, i64 T) {
   const i64 state = B * L * P;
   double *lower = numbers(state), *diagonal = numbers(state * P), *upper = numbers(state);
   for (i64 i = 0; i < state; i++) diagonal[i * P + i % P] -= (double)P + 2.0; /* rows dominate */
@@ -67,17 +67,18 @@ static void each(i64 B, i64 L, i64 P, i64 R, i64 G, i64 K, i64 M) {
       }
     }
   }
-  double *shift = numbers(K), *project = numbers(B * G * L * P), *out = numbers(B * K * M * G * L);
+  double *shift = numbers(K), *project = numbers(B * G * L * P), *weight = numbers(K * M * T),
+         *out = numbers(B * T * G * L);
   for (i64 k = 0; k < K; k++) shift[k] += 0.5;
-  check(subsoil_cayley(B, L, P, G, K, M, lower, diagonal, upper, rhs, shift, project, out) == 0, "chains");
+  check(subsoil_cayley(B, L, P, G, K, M, T, lower, diagonal, upper, rhs, shift, weight, project, out) == 0, "chains");
   double *to[] = {numbers(state), numbers(state * P), numbers(state), numbers(state), numbers(B * G * L * P)};
-  check(subsoil_cayley_adjoint(B, L, P, G, K, M, lower, diagonal, upper, rhs, shift, project, out, to[0], to[1],
-                               to[2], to[3], to[4]) == 0,
+  check(subsoil_cayley_adjoint(B, L, P, G, K, M, T, lower, diagonal, upper, rhs, shift, weight, project, out,
+                               to[0], to[1], to[2], to[3], to[4]) == 0,
         "adjoint");
-  for (i64 i = 0; i < B * K * M * G * L; i++) check(isfinite(out[i]), "finite sums");
+  for (i64 i = 0; i < B * T * G * L; i++) check(isfinite(out[i]), "finite sums");
   for (i64 i = 0; i < state * P; i++) check(isfinite(to[1][i]), "finite cotangents");
-  double *all[] = {lower, diagonal, upper, rhs, x, shift, project, out};
-  for (int i = 0; i < 8; i++) free(all[i]);
+  double *all[] = {lower, diagonal, upper, rhs, x, shift, weight, project, out};
+  for (int i = 0; i < 9; i++) free(all[i]);
   for (int i = 0; i < 5; i++) free(to[i]);
 }
 
@@ -85,10 +86,10 @@ int main(void) {
   subsoil_threads(3);
   check(subsoil_fits_processor(), "built for this processor");
   check(subsoil_source() != NULL, "source");
-  for (i64 P = 1; P <= 14; P++) each(P % 2 ? 9 : 3, 3, P, 2, 2, 2, 3);
-  each(0, 3, 2, 1, 1, 1, 1);  /* no columns */
-  each(8, 1, 3, 1, 1, 1, 1);  /* one layer */
-  each(5, 4, 2, 0, 0, 0, 1);  /* nothing to solve for */
-  each(300, 20, 7, 1, 1, 2, 2); /* several threads */
+  for (i64 P = 1; P <= 14; P++) each(P % 2 ? 9 : 3, 3, P, 2, 2, 2, 3, 1 + P % 6);
+  each(0, 3, 2, 1, 1, 1, 1, 1);  /* no columns */
+  each(8, 1, 3, 1, 1, 1, 1, 1);  /* one layer */
+  each(5, 4, 2, 0, 0, 0, 1, 1);  /* nothing to solve for */
+  each(300, 20, 7, 1, 1, 2, 2, 5); /* several threads */
   return 0;
 }

@@ -17,12 +17,14 @@ from subsoil.solve import kernel
 from subsoil.solve.blocks import Blocks, transpose
 
 # One compilation a shape instead of one an operation; the tests keep to few shapes.
-solve, cayley = jax.jit(algebra.solve), jax.jit(algebra.cayley, static_argnames="steps")
+solve, cayley = jax.jit(algebra.solve), jax.jit(algebra.cayley)
 residual, dense = jax.jit(algebra.residual), jax.jit(algebra.dense)
 multiply = jax.jit(algebra.multiply, static_argnames="magnitude")
 
 SIZES = [(1, 1, 1), (9, 3, 2), (2, 4, 7), (2, 2, 13)]  # batch, layer, pool
-CHAINS = (np.asarray([0.4, 0.1, 3.0]), 4)  # shifts and steps
+SHIFTS = np.asarray([0.4, 0.1, 3.0])
+WEIGHTS = np.random.default_rng(9).normal(size=(3, 4, 5))  # shift, step, time
+CHAINS = (SHIFTS, WEIGHTS)
 
 
 @pytest.fixture(params=["jax", "compiled"], scope="module")
@@ -83,18 +85,17 @@ def close(got: jnp.ndarray, wanted: np.ndarray, tolerance: float) -> None:
     assert np.abs(np.asarray(got) - wanted).max() <= tolerance * np.abs(wanted).max()
 
 
-def dense_links(blocks: Blocks, start: np.ndarray, project: np.ndarray) -> np.ndarray:
-    """[..., shift, step, group, layer]"""
+def dense_sums(blocks: Blocks, start: np.ndarray, project: np.ndarray) -> np.ndarray:
+    """[..., time, group, layer]"""
     full, first = matrix(blocks), flat(start)[..., None]
-    unit, chains = np.eye(full.shape[-1]), []
-    for shift in CHAINS[0]:
+    unit, total = np.eye(full.shape[-1]), 0.0
+    for shift, weights in zip(*CHAINS, strict=True):
         turn = np.linalg.solve(shift * unit - full, shift * unit + full)
-        links = [np.linalg.solve(shift * unit - full, shift * first)]
-        links += [np.linalg.matrix_power(turn, n) @ links[0] for n in range(1, CHAINS[1])]
-        chains.append(np.stack(links, axis=-3)[..., 0])
-    q = np.stack(chains, axis=-3)
-    q = q.reshape(*q.shape[:-1], 1, *start.shape[-2:])
-    return (np.asarray(project)[..., None, None, :, :, :] * q).sum(-1)
+        begin = np.linalg.solve(shift * unit - full, shift * first)
+        links = [np.linalg.matrix_power(turn, n) @ begin for n in range(len(weights))]
+        total += np.einsum("jt,...sj->...ts", weights, np.concatenate(links, axis=-1))
+    total = total.reshape(*total.shape[:-1], 1, *start.shape[-2:])
+    return (np.asarray(project)[..., None, :, :, :] * total).sum(-1)
 
 
 # ---- the matrix itself ----
@@ -228,14 +229,15 @@ def test_batch_axes_broadcast(backend: str) -> None:
 def test_chains_are_the_dense_ones(backend: str, batch: int, layers: int, pools: int) -> None:
     blocks, start = column((batch,), layers, pools), normal(batch, layers, pools)
     project = normal(batch, 2, layers, pools, seed=3)
-    close(cayley(blocks, start, *CHAINS, project), dense_links(blocks, start, project), 1e-11)
+    close(cayley(blocks, start, *CHAINS, project), dense_sums(blocks, start, project), 1e-11)
 
 
 def test_the_chain_of_a_scalar_is_a_power(backend: str) -> None:
     blocks = Blocks(jnp.zeros((1, 1)), jnp.full((1, 1, 1), -0.3), jnp.zeros((1, 1)))
-    links = cayley(blocks, jnp.full((1, 1), 2.0), *CHAINS, jnp.ones((1, 1, 1)))[..., 0, 0]
-    shift, turn = CHAINS[0][:, None], ((CHAINS[0] - 0.3) / (CHAINS[0] + 0.3))[:, None]
-    close(links, 2.0 * shift / (shift + 0.3) * turn ** np.arange(CHAINS[1]), 1e-14)
+    each = jnp.eye(12).reshape(3, 4, 12)
+    links = cayley(blocks, jnp.full((1, 1), 2.0), SHIFTS, each, jnp.ones((1, 1, 1)))
+    turn = ((SHIFTS - 0.3) / (SHIFTS + 0.3))[:, None]
+    close(links.reshape(3, 4), 2.0 * SHIFTS[:, None] / (SHIFTS[:, None] + 0.3) * turn ** np.arange(4), 1e-14)
 
 
 # ---- derivatives ----
@@ -257,23 +259,22 @@ def test_gradients_of_a_solve_are_those_of_the_dense_solve(backend: str) -> None
 def test_gradients_of_chains_are_those_of_the_dense_ones(backend: str) -> None:
     blocks, start = Blocks(*(part[0] for part in column((1,), 4, 3))), normal(4, 3)
     project = normal(2, 4, 3, seed=5)
-    weight = normal(3, 4, 2, 4, seed=6)
+    slope = normal(5, 2, 4, seed=6)
 
     def ours(blocks: Blocks, start: jnp.ndarray, project: jnp.ndarray) -> jnp.ndarray:
-        links = cayley(blocks, start, *CHAINS, project)
-        return jnp.sum(weight * links + links**2)
+        sums = cayley(blocks, start, *CHAINS, project)
+        return jnp.sum(slope * sums + sums**2)
 
     def oracle(blocks: Blocks, start: jnp.ndarray, project: jnp.ndarray) -> jnp.ndarray:
-        full, unit, chains = dense(blocks), jnp.eye(12), []
-        for shift in CHAINS[0]:
+        full, unit, total = dense(blocks), jnp.eye(12), 0.0
+        for shift, weights in zip(*CHAINS, strict=True):
             q = jnp.linalg.solve(shift * unit - full, shift * start.ravel())
-            chain = [q]
-            for _ in range(1, CHAINS[1]):
-                q = 2.0 * jnp.linalg.solve(shift * unit - full, shift * q) - q
-                chain.append(q)
-            chains.append(jnp.stack(chain))
-        links = jnp.sum(project * jnp.stack(chains).reshape(3, 4, 1, 4, 3), axis=-1)
-        return jnp.sum(weight * links + links**2)
+            for n, weight in enumerate(weights):
+                if n:
+                    q = 2.0 * jnp.linalg.solve(shift * unit - full, shift * q) - q
+                total += weight[:, None] * q
+        sums = jnp.sum(project * total.reshape(5, 1, 4, 3), axis=-1)
+        return jnp.sum(slope * sums + sums**2)
 
     got, wanted = (jax.jit(jax.grad(loss, (0, 1, 2)))(blocks, start, project) for loss in (ours, oracle))
     jax.tree.map(lambda g, w: close(g, w, 1e-10), got, wanted)
@@ -287,8 +288,8 @@ def test_gradients_are_differences(backend: str) -> None:
     def loss(scale: jnp.ndarray) -> jnp.ndarray:
         own = Blocks(*(part * scale[:, None, None] for part in (blocks.lower, 0.0, blocks.upper)))
         own = own._replace(diagonal=blocks.diagonal * scale[:, None, None, None])
-        links = cayley(own, start * scale[::-1, None, None], *CHAINS, project)
-        return jnp.sum(links**2) + jnp.sum(jnp.tanh(solve(own, start)))
+        sums = cayley(own, start * scale[::-1, None, None], *CHAINS, project)
+        return jnp.sum(sums**2) + jnp.sum(jnp.tanh(solve(own, start)))
 
     at, step = jnp.linspace(0.5, 2.0, 9), 1e-6
     differences = [
@@ -309,10 +310,10 @@ def test_a_solve_has_second_derivatives(backend: str) -> None:
     close(curvature(solve), curvature(lambda b, r: jnp.linalg.solve(dense(b), r.ravel())), 1e-11)
 
 
-def test_shifts_count_as_constants(backend: str) -> None:
+def test_shifts_and_weights_count_as_constants(backend: str) -> None:
     blocks, start = column((), 2, 2), normal(2, 2)
-    slope = jax.grad(lambda shifts: cayley(blocks, start, shifts, 4, jnp.ones((1, 2, 2))).sum())
-    assert (jax.jit(slope)(jnp.asarray(CHAINS[0])) == 0).all()
+    slope = jax.grad(lambda *chains: cayley(blocks, start, *chains, jnp.ones((1, 2, 2))).sum(), (0, 1))
+    assert all((x == 0).all() for x in jax.jit(slope)(*map(jnp.asarray, CHAINS)))
 
 
 # ---- vmap ----
@@ -345,7 +346,7 @@ def test_vmapped_chains_and_their_gradient_are_loops(backend: str) -> None:
     many = jnp.asarray(CHAINS[0]) * jnp.linspace(1.0, 2.0, 5)[:, None]
 
     def loss(blocks: Blocks, start: jnp.ndarray, shifts: jnp.ndarray, project: jnp.ndarray) -> jnp.ndarray:
-        return jnp.sum(cayley(blocks, start, shifts, 4, project) ** 2)
+        return jnp.sum(cayley(blocks, start, shifts, WEIGHTS, project) ** 2)
 
     slope = jax.jit(jax.value_and_grad(loss, (0, 1, 3)))
     for axes, shifts in (((0, 0, None, None), many[0]), ((0, 0, 0, None), many)):
@@ -398,9 +399,9 @@ def test_threads_at_once_neither_wait_for_ever_nor_mix(backend: str) -> None:
         (lambda b, r: solve(b, r * 1j), "real"),
         (lambda b, r: cayley(b, r[..., :1], *CHAINS, r[:, None]), "start"),
         (lambda b, r: cayley(b, r, *CHAINS, r[..., :1][:, None]), "project"),
-        (lambda b, r: cayley(b, r, CHAINS[0][None], 4, r[:, None]), "shifts want one axis"),
-        (lambda b, r: cayley(b, r, CHAINS[0], 0, r[:, None]), "steps 1, got 0"),
-        (lambda b, r: algebra.cayley(b, r, -CHAINS[0], 4, r[:, None]), "shifts must be positive"),
+        (lambda b, r: cayley(b, r, SHIFTS[None], WEIGHTS, r[:, None]), "chains want shifts"),
+        (lambda b, r: cayley(b, r, SHIFTS[:2], WEIGHTS, r[:, None]), "chains want shifts"),
+        (lambda b, r: algebra.cayley(b, r, -SHIFTS, WEIGHTS, r[:, None]), "shifts must be positive"),
         (lambda b, r: algebra.use("numpy"), "auto, compiled, jax"),
     ],
 )

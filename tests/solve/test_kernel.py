@@ -71,12 +71,11 @@ def test_the_choice_is_kept_by_functions_compiled_before() -> None:
 @needs_compiler
 def test_both_backends_agree() -> None:
     blocks, rhs = problem()
-    shifts = jnp.asarray([0.3, 2.0])
+    chains = jnp.asarray([0.3, 2.0]), jnp.asarray(np.random.default_rng(5).normal(size=(2, 5, 3)))
 
     def loss(blocks: Blocks, rhs: jnp.ndarray) -> jnp.ndarray:
-        return jnp.sum(
-            algebra.cayley(blocks, algebra.solve(blocks, rhs), shifts, 5, jnp.ones((2, 4, 3))) ** 3
-        )
+        sums = algebra.cayley(blocks, algebra.solve(blocks, rhs), *chains, jnp.ones((2, 4, 3)))
+        return jnp.sum(sums**3)
 
     before, got = algebra._chosen, {}
     try:
@@ -179,7 +178,7 @@ def test_threads_follow_the_environment(
     [
         ("solve", [(2, 3, 4), (2, 3, 4, 4), (2, 3, 4), (2, 1, 3, 5)]),
         ("solve", [(2, 3, 4), (2, 3, 4, 4), (2, 3, 4), (2, 3, 4)]),
-        ("cayley", [(2, 3, 4), (2, 3, 4, 4), (2, 3, 4), (2, 3, 4), (2,), (2, 1, 3, 4)]),
+        ("cayley", [(2, 3, 4), (2, 3, 4, 4), (2, 3, 4), (2, 3, 4), (2,), (2, 4, 5), (2, 1, 3, 4)]),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name: str, shapes: list[tuple[int, ...]]) -> None:

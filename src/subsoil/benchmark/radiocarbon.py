@@ -157,8 +157,8 @@ def _held_after(
     blocks, edges = RADIOCARBON.ride(fluxes, pools), age_bins()
     alone = steady(blocks, fluxes.inputs)
     windows = Windows.spanning(float(edges[1]), float(edges[-1]))
-    left = windows.at(windows.respond(blocks, alone, jnp.ones((1, *alone.shape[-2:]))), edges)
-    return left[:, 0] @ steps
+    left = windows.at(blocks, alone, jnp.ones((1, *alone.shape[-2:])), edges)[:, :, 0]
+    return jnp.einsum("cbl,bh->clh", left, steps)
 
 
 _held = jax.jit(_held_after, static_argnames="pools")

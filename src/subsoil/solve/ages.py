@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from subsoil.errors import BadCall
 from subsoil.solve.blocks import Blocks, solve
-from subsoil.solve.exponential import Response, Windows
+from subsoil.solve.exponential import Windows
 
 SHORTEST, LONGEST = 1e-3, 2e7
 """Ages between which quantiles are looked for, yr: from hours to beyond every soil."""
@@ -71,8 +71,8 @@ def label_response(
     positive = years[years > 0.0] if years.any() else np.ones(1)
     first, last = positive.min(), positive.max()
     windows = Windows.spanning(first, last, "single" if first == last and shifts == "standard" else shifts)
-    response = windows.respond(blocks, stock, weights)
-    f_new = 1.0 - windows.at(response, years) / response.start[..., None]
+    left = windows.at(blocks, stock, weights, years)
+    f_new = jnp.moveaxis(1.0 - left / _amount(stock, weights)[..., None, :, :], -3, -1)
     return f_new[..., 0, :, :] if project is None else f_new
 
 
@@ -98,9 +98,8 @@ def label_after(
     layers = times[..., None, None]
     scaled = Blocks(blocks.lower * layers, blocks.diagonal * layers[..., None], blocks.upper * layers)
     windows = Windows.spanning(1.0, 1.0, "single")
-    response = windows.respond(scaled, stock, jnp.ones((1, *stock.shape[-2:])))
-    left = windows.at(response, 1.0) / response.start
-    return jnp.where(times[..., None] > 0.0, 1.0 - left[..., 0, :], 0.0)
+    left = windows.at(scaled, stock, jnp.ones((1, *stock.shape[-2:])), 1.0)[..., 0, :] / stock.sum(-1)
+    return jnp.where(times[..., None] > 0.0, 1.0 - left, 0.0)
 
 
 def label_error(
@@ -124,7 +123,7 @@ def mean_age(
     """
     weights = jnp.ones((1, *stock.shape[-2:])) if project is None else project
     aged = jnp.sum(weights * -solve(blocks, stock)[..., None, :, :], -1)
-    amount = jnp.sum(weights * stock[..., None, :, :], -1)
+    amount = _amount(stock, weights)
     mean = aged.sum(-1, keepdims=True) / amount.sum(-1, keepdims=True) if whole else aged / amount
     return mean[..., 0, :] if project is None else mean
 
@@ -157,6 +156,12 @@ class AgeDistribution(NamedTuple):
         return _quantile(self, tuple(shares.tolist()))
 
 
+def _amount(
+    stock: Float[Array, "*batch layer pool"], project: Float[Array, "*batch group layer pool"]
+) -> Float[Array, "*batch group layer"]:
+    return jnp.sum(project * stock[..., None, :, :], -1)
+
+
 def age_distribution(
     blocks: Blocks,
     stock: Float[Array, "*batch layer pool"],
@@ -172,16 +177,15 @@ def age_distribution(
     weights = jnp.ones((1, *stock.shape[-2:])) if project is None else jnp.asarray(project)
     windows = Windows.spanning(SHORTEST, LONGEST, shifts)
     nodes, transform = _pieces()
-    response = windows.respond(blocks, stock, weights)
+    left, amount = windows.at(blocks, stock, weights, nodes), _amount(stock, weights)
     if whole:
-        response = Response(*(part.sum(-1, keepdims=True) for part in response))
-    left = windows.at(response, nodes)
-    share = 1.0 - left / response.start[..., None, None]
+        left, amount = left.sum(-1, keepdims=True), amount.sum(-1, keepdims=True)
+    share = 1.0 - jnp.moveaxis(left, (-2, -1), (-4, -3)) / amount[..., None, None]
     terms = share @ transform.T
     signs = jnp.asarray((-1.0) ** np.arange(DEGREE + 1))
     start = jnp.sum(terms * signs, -1)
     edges = jnp.concatenate([start, jnp.sum(terms[..., -1:, :], -1)], -1)
-    return AgeDistribution(terms, edges, response.start)
+    return AgeDistribution(terms, edges, amount)
 
 
 @partial(jax.jit, static_argnames="at")

@@ -13,7 +13,7 @@ a compiled kernel on a CPU; see `use`.
 
 import os
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -178,28 +178,28 @@ def cayley(
     blocks: Blocks,
     start: Float[Array, "*batch layer pool"],
     shifts: Float[Array, " shift"],
-    steps: int,
+    weights: Float[Array, "shift step time"],
     project: Float[Array, "*batch group layer pool"],
-) -> Float[Array, "*batch shift step group layer"]:
-    """Projections ``sum_p project[g, l, p] q_j[l, p]`` of the chain of each shift p > 0 (1/yr):
+) -> Float[Array, "*batch time group layer"]:
+    """Sums ``sum_sj weights[s, j, t] sum_p project[g, l, p] q_sj[l, p]`` over the chain of each shift p_s:
 
-        q_1 = p (p - A)^-1 start,    q_j = (p + A) (p - A)^-1 q_{j-1} = 2 p (p - A)^-1 q_{j-1} - q_{j-1}
+        q_s1 = p_s (p_s - A)^-1 start,    q_sj = (p_s + A) (p_s - A)^-1 q_s,j-1
 
-    ``steps`` links long. One elimination serves a chain; its links stay as large as the start, since the
-    transform of a rate x, (p - x) / (p + x), is at most 1. Label response, ages and transit times are
-    weighted sums of links (`subsoil.solve.exponential`). ``project`` is without unit. Batch axes broadcast.
-    Differentiable once (reverse mode) in blocks, start and project; shifts count as constants. Raises BadCall
-    for shapes that do not fit, shifts that are not positive and fewer than one step.
+    One elimination serves a chain; its links stay as large as the start, since the transform of a rate x,
+    (p - x) / (p + x), is at most 1. Label response, ages and transit times are such sums
+    (`subsoil.solve.exponential`). Shifts are positive, in 1/yr; ``project`` and ``weights`` are without unit.
+    Batch axes broadcast. Differentiable once (reverse mode) in blocks, start and project; shifts and weights
+    count as constants. Raises BadCall for shapes that do not fit and for shifts that are not positive.
 
     >>> blocks = Blocks(jnp.zeros((1, 1)), -jnp.ones((1, 1, 1)), jnp.zeros((1, 1)))
     >>> one = jnp.ones((1, 1))
-    >>> cayley(blocks, one, jnp.asarray([3.0]), 2, one[None]).ravel().tolist()
+    >>> cayley(blocks, one, jnp.asarray([3.0]), jnp.eye(2)[None], one[None]).ravel().tolist()
     [0.75, 0.375]
     """
     blocks, batch = _door(blocks)
-    start, project, shifts = jnp.asarray(start), jnp.asarray(project), jnp.asarray(shifts)
+    start, shifts, weights, project = map(jnp.asarray, (start, shifts, weights, project))
     state = blocks.lower.shape[-2:]
-    _want(not any(map(jnp.iscomplexobj, (start, project, shifts))), "start, project and shifts want reals")
+    _want(not any(map(jnp.iscomplexobj, (start, shifts, weights, project))), "chains want real numbers")
     _want(start.ndim >= 2 and start.shape[-2:] == state, "start", blocks, start)
     _want(
         project.ndim >= 3 and project.shape[-2:] == state,
@@ -207,13 +207,16 @@ def cayley(
         blocks,
         project,
     )
-    _want(shifts.ndim == 1 and steps >= 1, f"shifts want one axis, got {shifts.shape}; steps 1, got {steps}")
+    _want(
+        shifts.ndim == 1 and weights.ndim == 3 and weights.shape[:1] == shifts.shape,
+        f"chains want shifts [shift] and weights [shift, step, time], got {shifts.shape}, {weights.shape}",
+    )
     if not isinstance(shifts, jax.core.Tracer):
         _want(bool((np.asarray(shifts) > 0.0).all()), f"shifts must be positive, got {shifts}")
     batch = _broadcast(batch, start.shape[:-2], project.shape[:-3])
-    fixed = jax.lax.stop_gradient(shifts.astype(float))
-    links = _cayley(steps, *_flat(blocks, batch), _rows(start, batch, 2), fixed, _rows(project, batch, 3))
-    return links.reshape(batch + links.shape[1:])
+    fixed = (jax.lax.stop_gradient(x.astype(float)) for x in (shifts, weights))
+    sums = _cayley(*_flat(blocks, batch), _rows(start, batch, 2), *fixed, _rows(project, batch, 3))
+    return sums.reshape(batch + sums.shape[1:])
 
 
 def _want(condition: bool, message: str, blocks: Blocks | None = None, got: Any = None) -> None:
@@ -363,39 +366,35 @@ def _adjoint_backward(saved: tuple[Array, ...], cotangent: Array) -> tuple[Array
 _adjoint_solve.defvjp(_adjoint_forward, _adjoint_backward)
 
 
-@cache
-def _chains(steps: int, adjoint: bool) -> Callable[..., Any]:
-    """The chains, or their adjoint, as JAX sees them: vmapped axes join the batch."""
+def _chains_rule(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Vmapped axes join the batch; a batch of shifts or weights runs one after the other."""
+    mapped = custom_vmap(function)
 
-    @custom_vmap
-    def chains(*arrays: Array) -> Any:
-        return _cayley_adjoint_batch(*arrays) if adjoint else _cayley_batch(*arrays, steps=steps)
-
-    @chains.def_vmap
+    @mapped.def_vmap
     def rule(size: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
-        if batched[4]:  # a batch of shifts: one set after the other
-            out = jax.lax.map(lambda turn: chains(*turn), tuple(_spread(size, batched, arrays)))
+        if any(batched[4:6]):
+            out = jax.lax.map(lambda turn: mapped(*turn), tuple(_spread(size, batched, arrays)))
         else:
-            joined = _join(size, batched[:4] + batched[5:], arrays[:4] + arrays[5:])
-            out = chains(*joined[:4], arrays[4], *joined[4:])
+            joined = _join(size, batched[:4] + batched[6:], arrays[:4] + arrays[6:])
+            out = mapped(*joined[:4], *arrays[4:6], *joined[4:])
             out = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), out)
         return out, jax.tree.map(lambda x: True, out)
 
-    return chains
+    return mapped
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _cayley(steps: int, *arrays: Array) -> Array:
-    return _chains(steps, False)(*arrays)
+@jax.custom_vjp
+def _cayley(*arrays: Array) -> Array:
+    return _cayley_batch(*arrays)
 
 
-def _cayley_forward(steps: int, *arrays: Array) -> tuple[Array, tuple[Array, ...]]:
-    return _cayley(steps, *arrays), arrays
+def _cayley_forward(*arrays: Array) -> tuple[Array, tuple[Array, ...]]:
+    return _cayley_batch(*arrays), arrays
 
 
-def _cayley_backward(steps: int, saved: tuple[Array, ...], cotangent: Array) -> tuple[Array, ...]:
-    lower, diagonal, upper, start, project = _chains(steps, True)(*saved, cotangent)
-    return lower, diagonal, upper, start, jnp.zeros_like(saved[4]), project
+def _cayley_backward(saved: tuple[Array, ...], cotangent: Array) -> tuple[Array, ...]:
+    lower, diagonal, upper, start, project = _cayley_adjoint_batch(*saved, cotangent)
+    return lower, diagonal, upper, start, jnp.zeros_like(saved[4]), jnp.zeros_like(saved[5]), project
 
 
 _cayley.defvjp(_cayley_forward, _cayley_backward)
@@ -500,20 +499,29 @@ def _shifted(shift: Array, lower: Array, diagonal: Array, upper: Array) -> tuple
     return -lower, shift * jnp.eye(diagonal.shape[1])[:, :, None] - diagonal, -upper
 
 
-@jax.jit(static_argnames="steps")
+@_chains_rule
+@jax.jit
 def _cayley_batch(
-    lower: Array, diagonal: Array, upper: Array, start: Array, shifts: Array, project: Array, *, steps: int
+    lower: Array,
+    diagonal: Array,
+    upper: Array,
+    start: Array,
+    shifts: Array,
+    weights: Array,
+    project: Array,
 ) -> Array:
     if backend() == "compiled":
-        return kernel.cayley(lower, diagonal, upper, start, shifts, project, steps=steps)
+        return kernel.cayley(lower, diagonal, upper, start, shifts, weights, project)
 
     def columns(lower: Array, diagonal: Array, upper: Array, start: Array, project: Array) -> Array:
-        def chain(shift: Array) -> Array:
+        def chain(total: Array, turn: tuple[Array, Array]) -> tuple[Array, None]:
+            shift, weight = turn
             below, block, above = _shifted(shift, lower, diagonal, upper)
-            links = _links(shift, _eliminate(below, block, above), below, above, start, steps)
-            return jnp.sum(project * links[:, None], axis=3)
+            links = _links(shift, _eliminate(below, block, above), below, above, start, weight.shape[0])
+            return total + jnp.tensordot(weight, jnp.sum(project * links[:, None], axis=3), (0, 0)), None
 
-        return jax.lax.map(chain, shifts)
+        nothing = jnp.zeros((weights.shape[2], *project.shape[:2], project.shape[-1]))
+        return jax.lax.scan(chain, nothing, (shifts, weights))[0]
 
     return _by_chunks(columns, (lower, diagonal, upper, start, project))
 
@@ -533,6 +541,7 @@ def _gains(steps: int) -> Float[Array, " step"]:
     return jnp.full(steps, 2.0).at[0].set(1.0)
 
 
+@_chains_rule
 @jax.jit
 def _cayley_adjoint_batch(
     lower: Array,
@@ -540,6 +549,7 @@ def _cayley_adjoint_batch(
     upper: Array,
     start: Array,
     shifts: Array,
+    weights: Array,
     project: Array,
     cotangent: Array,
 ) -> tuple[Array, ...]:
@@ -549,25 +559,26 @@ def _cayley_adjoint_batch(
     ``v (q_j + q_{j-1})^T`` and q_{j-1} gets ``2 p v - w``; at the first link ``v q_1^T``, and start ``p v``.
     """
     if backend() == "compiled":
-        return kernel.cayley_adjoint(lower, diagonal, upper, start, shifts, project, cotangent)
+        return kernel.cayley_adjoint(lower, diagonal, upper, start, shifts, weights, project, cotangent)
 
     def columns(
         lower: Array, diagonal: Array, upper: Array, start: Array, project: Array, cotangent: Array
     ) -> tuple[Array, ...]:
         def chain(total: tuple[Array, ...], turn: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
-            shift, weight = turn  # weight: step, group, layer, column
+            shift, weight = turn
             below, block, above = _shifted(shift, lower, diagonal, upper)
             inverses = _eliminate(below, block, above)
-            gains = _gains(weight.shape[0])
             links = _links(shift, inverses, below, above, start, weight.shape[0])
+            pulls = jnp.tensordot(weight, cotangent, (1, 0))  # step, group, layer, column
 
             def back(w: Array, link: tuple[Array, Array]) -> tuple[Array, Array]:
-                gain, own = link
-                w = w + jnp.sum(project * own[:, :, None], axis=0)
+                gain, pull = link
+                w = w + jnp.sum(project * pull[:, :, None], axis=0)
                 v = _substitute_transposed(inverses, below, above, w[:, :, None])[:, :, 0]
                 return gain * shift * v - (gain - 1.0) * w, v
 
-            to_start, v = jax.lax.scan(back, jnp.zeros_like(start), (gains, weight), reverse=True)
+            turns = _gains(weight.shape[0]), pulls
+            to_start, v = jax.lax.scan(back, jnp.zeros_like(start), turns, reverse=True)
             pairs = jnp.concatenate([links[:1], links[1:] + links[:-1]])
             nothing = jnp.zeros_like(pairs[:, :1])
             new = (
@@ -575,11 +586,11 @@ def _cayley_adjoint_batch(
                 jnp.sum(v[:, :, :, None] * pairs[:, :, None], axis=0),
                 jnp.sum(v * jnp.concatenate([pairs[:, 1:], nothing], axis=1), axis=0),
                 to_start,
-                jnp.sum(weight[:, :, :, None] * links[:, None], axis=0),
+                jnp.sum(pulls[:, :, :, None] * links[:, None], axis=0),
             )
             return tuple(t + n for t, n in zip(total, new, strict=True)), None
 
         zero = tuple(jnp.zeros_like(x) for x in (lower, diagonal, upper, start, project))
-        return jax.lax.scan(chain, zero, (shifts, cotangent))[0]
+        return jax.lax.scan(chain, zero, (shifts, weights))[0]
 
     return _by_chunks(columns, (lower, diagonal, upper, start, project, cotangent))

@@ -18,7 +18,6 @@ each with its own shifts.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -58,22 +57,19 @@ class Shifts:
         """The shifts, 1/t0."""
         return np.geomspace(self.first, self.last, self.count)
 
-    def weights(self, times: ArrayLike) -> Float[np.ndarray, "link *time"]:
-        """Weights w of exp(-x t) = sum w_sj q_sj(x), links counted shift by shift.
-
-        ``times`` in units of t0, from 1 to ``ratio``.
-        """
+    def weights(self, times: ArrayLike) -> Float[np.ndarray, "shift step time"]:
+        """Weights w of exp(-x t) = sum_sj w_sj q_sj(x); ``times`` in units of t0, from 1 to ``ratio``."""
         flat = np.ravel(np.asarray(times, dtype=float))
         (left, size, right), scale, spectrum = self._fit
         target = np.exp(-np.outer(spectrum, flat))
         fitted = right.T @ ((left.T @ np.vstack([target.real, target.imag])) / size[:, None]) / scale[:, None]
-        return fitted.reshape(self.count * self.steps, *np.shape(times))
+        return fitted.reshape(self.count, self.steps, flat.size)
 
     def error(self, times: ArrayLike, angle: float = 0.0) -> float:
         """Largest error of exp(-x t) over these times, in units of t0, and all x on a ray at this angle."""
         x = np.concatenate([[0.0], np.logspace(-np.log10(self.ratio) - 7.0, 9.0, 3000)]) * np.exp(1j * angle)
         flat = np.ravel(np.asarray(times, dtype=float))
-        fitted = self._links(x) @ self.weights(flat)
+        fitted = self._links(x) @ self.weights(flat).reshape(-1, flat.size)
         return float(np.abs(fitted - np.exp(-np.outer(x, flat))).max())
 
     @cached_property
@@ -119,17 +115,6 @@ def shifts(name: str = "standard") -> Shifts:
     return SETS[name]
 
 
-class Response(NamedTuple):
-    """The chains of a column, projected, in windows of time: they give exp(A t) start at any time in them.
-
-    links: [batch, window, link, group, layer]. start: project . start, the value at t = 0 [batch, group,
-    layer].
-    """
-
-    links: Float[Array, "*batch window link group layer"]
-    start: Float[Array, "*batch group layer"]
-
-
 @dataclass(frozen=True)
 class Windows:
     """Windows of time, each served by one set of shifts: the first times (yr), and which shifts."""
@@ -155,12 +140,12 @@ class Windows:
         count = max(1, int(np.ceil(np.log(longest / shortest) / np.log(ratio) - 1e-9)))
         return cls(tuple(float(shortest * ratio**i) for i in range(count)), name)
 
-    def weights(self, times: ArrayLike) -> Float[np.ndarray, "window link *time"]:
+    def weights(self, times: ArrayLike) -> Float[np.ndarray, "window shift step time"]:
         """Weights of each time in its window, zero in the others; a time 0 has none anywhere.
 
         Raises BadCall for a time that is neither 0 nor in a window.
         """
-        times = np.asarray(times, dtype=float)
+        times = np.ravel(np.asarray(times, dtype=float))
         chosen, window = shifts(self.shifts), self._window(times)
         start = np.array(self.first)[window]
         relative = np.where(times > 0.0, times / start, 1.0)
@@ -168,37 +153,38 @@ class Windows:
         if not ((times >= 0.0) & inside).all():
             raise BadCall(f"times {times.min():g} to {times.max():g} yr lie outside the windows {self.first}")
         fitted = chosen.weights(relative) * (times > 0.0)
-        at = window[None] == np.arange(len(self.first)).reshape(-1, *([1] * times.ndim))
-        return fitted[None] * at[:, None]
+        return np.where(window == np.arange(len(self.first))[:, None, None, None], fitted, 0.0)
 
-    def respond(
+    def at(
         self,
         blocks: Blocks,
         start: Float[Array, "*batch layer pool"],
         project: Float[Array, "*batch group layer pool"],
-    ) -> Response:
-        """The chains of every window."""
-        chosen = shifts(self.shifts)
-        scaled = chosen.values / np.array(self.first)[:, None]
-        links = cayley(blocks, start, scaled.ravel(), chosen.steps, project)
-        shape = (*links.shape[:-4], len(self.first), chosen.count * chosen.steps, *links.shape[-2:])
-        at_start = jnp.sum(jnp.asarray(project) * jnp.asarray(start)[..., None, :, :], axis=-1)
-        return Response(links.reshape(shape), at_start)
-
-    def at(self, response: Response, times: ArrayLike) -> Float[Array, "..."]:
-        """project . exp(A t) start at ``times`` (yr), common to all columns: [batch, group, layer, times]."""
+        times: ArrayLike,
+    ) -> Float[Array, "..."]:
+        """project . exp(A t) start at ``times`` (yr), common to all columns, [batch, *times, group, layer]."""
         flat = np.ravel(np.asarray(times, dtype=float))
         weights, window = self.weights(flat), self._window(flat)
         parts, places = [], []
         for i in np.unique(window):  # a time has weights in its own window only
             here = np.flatnonzero(window == i)
-            parts.append(
-                jnp.einsum("...kgl,kt->...glt", response.links[..., i, :, :, :], weights[i][:, here])
-            )
+            parts.append(self.sums(blocks, start, project, int(i), weights[i][..., here]))
             places.append(here)
-        value = jnp.concatenate(parts, axis=-1)[..., np.argsort(np.concatenate(places))]
-        value = jnp.where(flat > 0.0, value, response.start[..., None])
-        return value.reshape(*value.shape[:-1], *np.shape(times))
+        value = jnp.concatenate(parts, axis=-3)[..., np.argsort(np.concatenate(places)), :, :]
+        begins = jnp.sum(jnp.asarray(project) * jnp.asarray(start)[..., None, :, :], axis=-1)
+        value = jnp.where((flat > 0.0)[:, None, None], value, begins[..., None, :, :])
+        return value.reshape(*value.shape[:-3], *np.shape(times), *value.shape[-2:])
+
+    def sums(
+        self,
+        blocks: Blocks,
+        start: Float[Array, "*batch layer pool"],
+        project: Float[Array, "*batch group layer pool"],
+        window: int,
+        weights: Float[np.ndarray, "shift step sum"],
+    ) -> Float[Array, "*batch sum group layer"]:
+        """Sums over the links of a window with any weights, as linear combinations of `weights` are."""
+        return cayley(blocks, start, shifts(self.shifts).values / self.first[window], weights, project)
 
     def _window(self, times: np.ndarray) -> np.ndarray:
         """Number of the window that serves each time."""

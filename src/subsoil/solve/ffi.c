@@ -13,8 +13,9 @@ typedef const double *In;
 typedef double *Out;
 
 typedef int Solve(i64, i64, i64, i64, int, In, In, In, In, Out);
-typedef int Cayley(i64, i64, i64, i64, i64, i64, In, In, In, In, In, In, Out);
-typedef int Adjoint(i64, i64, i64, i64, i64, i64, In, In, In, In, In, In, In, Out, Out, Out, Out, Out);
+typedef int Cayley(i64, i64, i64, i64, i64, i64, i64, In, In, In, In, In, In, In, Out);
+typedef int Adjoint(i64, i64, i64, i64, i64, i64, i64, In, In, In, In, In, In, In, In, Out, Out, Out, Out,
+                    Out);
 
 static Solve *solve;
 static Cayley *cayley;
@@ -73,16 +74,17 @@ static int fits(const XLA_FFI_CallFrame *frame, int arguments, int results, cons
   return 1;
 }
 
-/* Arrays of a chain: every size is read from one array and must be met by the others. */
-static int chain_fits(const XLA_FFI_CallFrame *frame, int arguments, int results, const XLA_FFI_Buffer *links) {
-  static const int ranks[] = {3, 4, 3, 3, 1, 4, 5};
-  if (!fits(frame, arguments, results, ranks) || links->rank != 5) return 0;
+/* Arrays of chains: every size is read from one array and must be met by the others; `sums` holds the
+   answer, or its cotangent. */
+static int chains_fit(const XLA_FFI_CallFrame *frame, int arguments, int results, const XLA_FFI_Buffer *sums) {
+  static const int ranks[] = {3, 4, 3, 3, 1, 3, 4, 4};
+  if (!fits(frame, arguments, results, ranks) || sums->rank != 4) return 0;
   const i64 *d = argument(frame, 1)->dims, *start = argument(frame, 3)->dims;
-  const i64 *project = argument(frame, 5)->dims;
+  const i64 *weight = argument(frame, 5)->dims, *project = argument(frame, 6)->dims;
   return d[2] == d[3] && start[0] == d[0] && start[1] == d[1] && start[2] == d[2] && project[0] == d[0] &&
-         project[2] == d[1] && project[3] == d[2] && links->dims[0] == d[0] &&
-         links->dims[1] == argument(frame, 4)->dims[0] && links->dims[3] == project[1] &&
-         links->dims[4] == d[1];
+         project[2] == d[1] && project[3] == d[2] && weight[0] == argument(frame, 4)->dims[0] &&
+         sums->dims[0] == d[0] && sums->dims[1] == weight[2] && sums->dims[2] == project[1] &&
+         sums->dims[3] == d[1];
 }
 
 static XLA_FFI_Error *run_solve(XLA_FFI_CallFrame *frame, int transposed) {
@@ -102,21 +104,23 @@ XLA_FFI_Error *subsoil_ffi_solve_transposed(XLA_FFI_CallFrame *frame) { return r
 
 XLA_FFI_Error *subsoil_ffi_cayley(XLA_FFI_CallFrame *frame) {
   if (asked_for_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
-  if (frame->rets.size != 1 || !chain_fits(frame, 6, 1, frame->rets.rets[0])) {
+  if (frame->rets.size != 1 || !chains_fit(frame, 7, 1, frame->rets.rets[0])) {
     return wrong(frame, "cayley: wrong arrays");
   }
-  const i64 *d = argument(frame, 1)->dims, *links = ((const XLA_FFI_Buffer *)frame->rets.rets[0])->dims;
-  return ended(frame, cayley(d[0], d[1], d[2], links[3], links[1], links[2], in(frame, 0), in(frame, 1),
-                             in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5), out(frame, 0)));
+  const i64 *d = argument(frame, 1)->dims, *w = argument(frame, 5)->dims;
+  return ended(frame, cayley(d[0], d[1], d[2], argument(frame, 6)->dims[1], w[0], w[1], w[2], in(frame, 0),
+                             in(frame, 1), in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5),
+                             in(frame, 6), out(frame, 0)));
 }
 
 XLA_FFI_Error *subsoil_ffi_cayley_adjoint(XLA_FFI_CallFrame *frame) {
   if (asked_for_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
-  if (frame->args.size != 7 || !chain_fits(frame, 7, 5, argument(frame, 6))) {
+  if (frame->args.size != 8 || !chains_fit(frame, 8, 5, argument(frame, 7))) {
     return wrong(frame, "cayley_adjoint: wrong arrays");
   }
-  const i64 *d = argument(frame, 1)->dims, *links = argument(frame, 6)->dims;
-  return ended(frame, adjoint(d[0], d[1], d[2], links[3], links[1], links[2], in(frame, 0), in(frame, 1),
-                              in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5), in(frame, 6),
-                              out(frame, 0), out(frame, 1), out(frame, 2), out(frame, 3), out(frame, 4)));
+  const i64 *d = argument(frame, 1)->dims, *w = argument(frame, 5)->dims;
+  return ended(frame, adjoint(d[0], d[1], d[2], argument(frame, 6)->dims[1], w[0], w[1], w[2], in(frame, 0),
+                              in(frame, 1), in(frame, 2), in(frame, 3), in(frame, 4), in(frame, 5),
+                              in(frame, 6), in(frame, 7), out(frame, 0), out(frame, 1), out(frame, 2),
+                              out(frame, 3), out(frame, 4)));
 }

@@ -7,7 +7,7 @@
    Arrays are contiguous doubles, the batch first:
      lower, upper, start [batch, layer, pool]      diagonal [batch, layer, pool, pool]
      rhs, x [batch, tracer, layer, pool]           project [batch, group, layer, pool]
-     shift [shift]                                 out [batch, shift, step, group, layer]
+     shift [shift]   weight [shift, step, time]    out [batch, time, group, layer]
    Functions return 0, or 1 where memory ran out. They may run in several threads at once. */
 
 #include <pthread.h>
@@ -275,6 +275,56 @@ INLINE void add_outer(const Column *c, const Cotangents *to, const vec *w, const
   }
 }
 
+/* A block of sum += weight rows, kept in registers while the rows pass. */
+INLINE void add_weighted_block(vec *sum, const double *weight, const vec *rows, const i64 across, const i64 along,
+                               const i64 count, const i64 width, const int M, const int N) {
+  vec own[4][4];
+#pragma GCC unroll 4
+  for (int m = 0; m < M; m++) {
+#pragma GCC unroll 4
+    for (int n = 0; n < N; n++) own[m][n] = sum[m * width + n];
+  }
+  for (i64 k = 0; k < count; k++) {
+#pragma GCC unroll 4
+    for (int m = 0; m < M; m++) {
+      const double w = weight[m * across + k * along];
+#pragma GCC unroll 4
+      for (int n = 0; n < N; n++) own[m][n] += w * rows[k * width + n];
+    }
+  }
+#pragma GCC unroll 4
+  for (int m = 0; m < M; m++) {
+#pragma GCC unroll 4
+    for (int n = 0; n < N; n++) sum[m * width + n] = own[m][n];
+  }
+}
+
+/* sum[m, n] += sum over k of weight[m * across + k * along] rows[k, n], rows and sum `width` wide. */
+NOINLINE void add_weighted(vec *sum, const double *weight, const vec *rows, i64 sums, i64 count, i64 width,
+                           i64 across, i64 along) {
+  for (i64 m = 0; m < sums;) {
+    const int four = sums - m >= 4;
+    vec *own = sum + m * width;
+    const double *w = weight + m * across;
+    i64 n = 0;
+    for (; n + 4 <= width; n += 4) {
+      if (four) {
+        add_weighted_block(own + n, w, rows + n, across, along, count, width, 4, 4);
+      } else {
+        add_weighted_block(own + n, w, rows + n, across, along, count, width, 1, 4);
+      }
+    }
+    for (; n < width; n++) {
+      if (four) {
+        add_weighted_block(own + n, w, rows + n, across, along, count, width, 4, 1);
+      } else {
+        add_weighted_block(own + n, w, rows + n, across, along, count, width, 1, 1);
+      }
+    }
+    m += four ? 4 : 1;
+  }
+}
+
 /* One compiled form for each pool count up to MOST_POOLS_INLINE, one for all others. */
 typedef struct {
   void (*solve)(const Column *, vec *, const vec *, double, int, int);
@@ -303,9 +353,9 @@ static const Form *form(i64 pools) {
 /* ---- a group of columns, one a lane ---- */
 
 typedef struct {
-  i64 batch, layers, pools, tracers, groups, shifts, steps;
+  i64 batch, layers, pools, tracers, groups, shifts, steps, times;
   int transposed;
-  const double *lower, *diagonal, *upper, *start, *shift, *project, *cotangent;       /* read */
+  const double *lower, *diagonal, *upper, *start, *shift, *weight, *project, *cotangent; /* read */
   double *out, *to_lower, *to_diagonal, *to_upper, *to_start, *to_project; /* written */
 } Task;
 
@@ -348,7 +398,7 @@ static void solve_group(const Task *t, vec *memory, i64 first, int columns) {
 
 static i64 cayley_room(const Task *t) {
   const i64 state = t->layers * t->pools, each = t->groups * t->layers;
-  return column_room(t) + 3 * state + each * t->pools + each;
+  return column_room(t) + 3 * state + each * t->pools + each * (t->steps + t->times);
 }
 
 /* With x = (p - A)^-1 q: the next link of a chain is p x at its start, 2 p x - q after. */
@@ -359,28 +409,32 @@ static void advance(vec *q, const vec *x, i64 state, double shift, int begins) {
 static void cayley_group(const Task *t, vec *memory, i64 first, int columns) {
   Room room = {memory};
   const Column c = load_column(t, &room, first, columns);
-  const i64 P = t->pools, state = t->layers * P, each = t->groups * t->layers, links = t->shifts * t->steps;
+  const i64 P = t->pools, state = t->layers * P, each = t->groups * t->layers, M = t->steps, T = t->times;
   vec *start = take(&room, state), *q = take(&room, state), *x = take(&room, state),
-     *project = take(&room, each * P), *sums = take(&room, each);
+     *project = take(&room, each * P), *links = take(&room, M * each), *sums = take(&room, T * each);
+  memset(sums, 0, (size_t)(T * each) * sizeof(vec));
   load(start, t->start + first * state, state, state, columns);
   load(project, t->project + first * each * P, each * P, each * P, columns);
-  for (i64 n = 0; n < links; n++) {
-    const int begins = n % t->steps == 0;
-    const double shift = t->shift[n / t->steps];
-    form(P)->solve(&c, x, begins ? start : q, shift, begins, 0);
-    advance(q, x, state, shift, begins);
-    for (i64 e = 0; e < each; e++) {
-      const vec *weight = project + e * P, *own = q + P * (e % t->layers);
-      sums[e] = (vec){0};
-      for (i64 p = 0; p < P; p++) sums[e] += weight[p] * own[p];
+  for (i64 k = 0; k < t->shifts; k++) {
+    const double shift = t->shift[k];
+    for (i64 j = 0; j < M; j++) {
+      form(P)->solve(&c, x, j ? q : start, shift, j == 0, 0);
+      advance(q, x, state, shift, j == 0);
+      for (i64 e = 0; e < each; e++) {
+        const vec *weight = project + e * P, *own = q + P * (e % t->layers);
+        vec sum = {0};
+        for (i64 p = 0; p < P; p++) sum += weight[p] * own[p];
+        links[j * each + e] = sum;
+      }
     }
-    store(t->out + (first * links + n) * each, sums, each, links * each, columns);
+    add_weighted(sums, t->weight + k * M * T, links, T, M, each, 1, T);
   }
+  store(t->out + first * T * each, sums, T * each, T * each, columns);
 }
 
 static i64 adjoint_room(const Task *t) {
   const i64 state = t->layers * t->pools, each = t->groups * t->layers;
-  return column_room(t) + state * (2 * t->steps + 3) + 2 * each * t->pools + each +
+  return column_room(t) + state * (2 * t->steps + 3) + each * (2 * t->pools + t->steps + t->times) +
          state * (t->pools + 3);
 }
 
@@ -390,18 +444,21 @@ static void adjoint_group(const Task *t, vec *memory, i64 first, int columns) {
   Room room = {memory};
   const Column c = load_column(t, &room, first, columns);
   const i64 L = t->layers, P = t->pools, state = L * P, each = t->groups * L, M = t->steps;
-  const i64 links = t->shifts * M;
+  const i64 T = t->times;
   vec *start = take(&room, state), *w = take(&room, state), *x = take(&room, state),
      *chain = take(&room, M * state), *pulls = take(&room, M * state), *project = take(&room, each * P),
-     *cotangent = take(&room, each);
+     *links = take(&room, M * each), *cotangent = take(&room, T * each);
   vec *sums = room.next;
   const Cotangents to = {take(&room, state), take(&room, state * P), take(&room, state)};
   vec *to_start = take(&room, state), *to_project = take(&room, each * P);
   memset(sums, 0, (size_t)(room.next - sums) * sizeof(vec));
   load(start, t->start + first * state, state, state, columns);
   load(project, t->project + first * each * P, each * P, each * P, columns);
+  load(cotangent, t->cotangent + first * T * each, T * each, T * each, columns);
   for (i64 k = 0; k < t->shifts; k++) {
     const double shift = t->shift[k];
+    memset(links, 0, (size_t)(M * each) * sizeof(vec));
+    add_weighted(links, t->weight + k * M * T, cotangent, M, T, each, T, 1);
     for (i64 j = 0; j < M; j++) {
       vec *q = chain + j * state;
       form(P)->solve(&c, x, j ? q - state : start, shift, j == 0, 0);
@@ -411,12 +468,12 @@ static void adjoint_group(const Task *t, vec *memory, i64 first, int columns) {
     memset(w, 0, (size_t)state * sizeof(vec));
     for (i64 j = M - 1; j >= 0; j--) {
       vec *q = chain + j * state, *v = pulls + j * state;
-      load(cotangent, t->cotangent + (first * links + k * M + j) * each, each, links * each, columns);
+      const vec *own_cotangent = links + j * each;
       for (i64 e = 0; e < each; e++) {
         const i64 own = P * (e % L);
         for (i64 p = 0; p < P; p++) {
-          w[own + p] += project[e * P + p] * cotangent[e];
-          to_project[e * P + p] += cotangent[e] * q[own + p];
+          w[own + p] += project[e * P + p] * own_cotangent[e];
+          to_project[e * P + p] += own_cotangent[e] * q[own + p];
         }
       }
       form(P)->solve(&c, v, w, shift, 0, 1);
@@ -499,25 +556,25 @@ int subsoil_solve(i64 batch, i64 layers, i64 pools, i64 tracers, int transposed,
   return run(&t, solve_group, solve_room(&t), column_work(layers, pools, 1, tracers));
 }
 
-int subsoil_cayley(i64 batch, i64 layers, i64 pools, i64 groups, i64 shifts, i64 steps, const double *lower,
-                   const double *diagonal, const double *upper, const double *start, const double *shift,
-                   const double *project, double *out) {
+int subsoil_cayley(i64 batch, i64 layers, i64 pools, i64 groups, i64 shifts, i64 steps, i64 times,
+                   const double *lower, const double *diagonal, const double *upper, const double *start,
+                   const double *shift, const double *weight, const double *project, double *out) {
   const Task t = {.batch = batch, .layers = layers, .pools = pools, .groups = groups, .shifts = shifts,
-                  .steps = steps, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
-                  .shift = shift, .project = project, .out = out};
+                  .steps = steps, .times = times, .lower = lower, .diagonal = diagonal, .upper = upper,
+                  .start = start, .shift = shift, .weight = weight, .project = project, .out = out};
   return run(&t, cayley_group, cayley_room(&t), column_work(layers, pools, shifts, shifts * steps));
 }
 
-int subsoil_cayley_adjoint(i64 batch, i64 layers, i64 pools, i64 groups, i64 shifts, i64 steps,
+int subsoil_cayley_adjoint(i64 batch, i64 layers, i64 pools, i64 groups, i64 shifts, i64 steps, i64 times,
                            const double *lower, const double *diagonal, const double *upper,
-                           const double *start, const double *shift, const double *project,
-                           const double *cotangent, double *to_lower, double *to_diagonal, double *to_upper,
-                           double *to_start, double *to_project) {
+                           const double *start, const double *shift, const double *weight,
+                           const double *project, const double *cotangent, double *to_lower,
+                           double *to_diagonal, double *to_upper, double *to_start, double *to_project) {
   const Task t = {.batch = batch, .layers = layers, .pools = pools, .groups = groups, .shifts = shifts,
-                  .steps = steps, .lower = lower, .diagonal = diagonal, .upper = upper, .start = start,
-                  .shift = shift, .project = project, .cotangent = cotangent, .to_lower = to_lower,
-                  .to_diagonal = to_diagonal, .to_upper = to_upper, .to_start = to_start,
-                  .to_project = to_project};
+                  .steps = steps, .times = times, .lower = lower, .diagonal = diagonal, .upper = upper,
+                  .start = start, .shift = shift, .weight = weight, .project = project,
+                  .cotangent = cotangent, .to_lower = to_lower, .to_diagonal = to_diagonal,
+                  .to_upper = to_upper, .to_start = to_start, .to_project = to_project};
   return run(&t, adjoint_group, adjoint_room(&t), column_work(layers, pools, shifts, 3 * shifts * steps));
 }
 

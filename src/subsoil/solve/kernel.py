@@ -61,20 +61,19 @@ def cayley(
     upper: Float[Array, "batch layer pool"],
     start: Float[Array, "batch layer pool"],
     shifts: Float[Array, " shift"],
+    weights: Float[Array, "shift step time"],
     project: Float[Array, "batch group layer pool"],
-    *,
-    steps: int,
-) -> Float[Array, "batch shift step group layer"]:
-    """Projections of the chains of ``subsoil.solve.blocks.cayley``."""
+) -> Float[Array, "batch time group layer"]:
+    """Weighted sums of the chains of ``subsoil.solve.blocks.cayley``."""
     batch, groups, layers, _ = project.shape
-    shape = (batch, shifts.shape[0], steps, groups, layers)
-    (links,) = _call("cayley", [shape], lower, diagonal, upper, start, shifts, project)
-    return links
+    shape = (batch, weights.shape[2], groups, layers)
+    (sums,) = _call("cayley", [shape], lower, diagonal, upper, start, shifts, weights, project)
+    return sums
 
 
 def cayley_adjoint(*arrays: Array) -> tuple[Array, ...]:
-    """Cotangents of lower, diagonal, upper, start and project, from those six arrays and the cotangent."""
-    lower, diagonal, upper, start, _, project, _ = arrays
+    """Cotangents of lower, diagonal, upper, start and project, from those seven arrays and the cotangent."""
+    lower, diagonal, upper, start, _, _, project, _ = arrays
     shapes = [x.shape for x in (lower, diagonal, upper, start, project)]
     return tuple(_call("cayley_adjoint", shapes, *arrays))
 
