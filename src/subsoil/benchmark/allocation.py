@@ -121,7 +121,7 @@ def numbers(carbon: Allocation, weights: Float[np.ndarray, "draw profile"]) -> I
         share = 100 * deep / carbon.new.sum(axis=1)
         yield "aridity_direction", _slope(np.log(table["p_pet"].to_numpy(float)), share, weights)
         use = table["land_use"]
-        crop, known = (use == "crop").to_numpy(bool), use.notna().to_numpy()
+        crop, known = (use == "crop").to_numpy(bool), (use.fillna("") != "").to_numpy()
         yield "crop_direction", _contrast(crop, known, np.log(surface), weights)
         yield "crop_depth_direction", _contrast(crop, known, np.log(deep / surface), weights)
 

@@ -9,7 +9,7 @@ size of them.
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 THINNEST = 0.1
 """cm: thickness given to a sample at a point, so that it overlaps."""
@@ -29,12 +29,12 @@ def contents(table: pd.DataFrame) -> Float[np.ndarray, "value profile"]:
     >>> contents(table).round(2).tolist()
     [[nan, 0.4], [0.5, nan], [0.5, nan]]
     """
-    overlap, thickness, member, other = _laid(table)
-    reached = overlap @ member
+    overlap, thickness, profile, other = _laid(table)
+    reached = _summed(overlap, profile)
     covered = np.where(other, reached / thickness[:, None], 0.0)
     enough = covered >= COVERED
     enough |= (covered > 0) & ~enough.any(axis=1, keepdims=True)
-    amount = overlap @ (member * table["observed"].to_numpy(float)[:, None])
+    amount = _summed(overlap * table["observed"].to_numpy(float), profile)
     return np.where(enough, amount / np.where(enough, reached, 1.0), np.nan)
 
 
@@ -49,11 +49,11 @@ def shares(table: pd.DataFrame) -> Float[np.ndarray, "value profile"]:
     >>> shares(table).round(2).tolist()
     [[nan, 1.0], [nan, nan], [nan, nan]]
     """
-    overlap, thickness, member, other = _laid(table)
-    own = member @ member.T  # layers of one profile
-    amount = overlap @ (member * (table["observed"].to_numpy(float) / thickness)[:, None])
-    whole = own @ amount
-    known = other & (own @ overlap @ member >= WHOLE * (own @ thickness)[:, None]) & (whole > 0)
+    overlap, thickness, profile, other = _laid(table)
+    amount = _summed(overlap * (table["observed"].to_numpy(float) / thickness), profile)
+    whole, reached = (_summed(part.T, profile).T[profile] for part in (amount, _summed(overlap, profile)))
+    sampled = np.bincount(profile, thickness)[profile]
+    known = other & (reached >= WHOLE * sampled[:, None]) & (whole > 0)
     return np.where(known, amount / np.where(known, whole, 1.0), np.nan)
 
 
@@ -84,13 +84,21 @@ def condensed(
 
 
 def _laid(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Overlap of layers (cm), their thickness, their profile (as 0 and 1), and which are of another site."""
+    """Overlap of layers (cm), their thickness, their profile, and which profiles are of another site."""
     top, bottom = (table[name].to_numpy(float) for name in ("layer_top", "layer_bottom"))
     missing = 0.5 * np.clip(THINNEST - (bottom - top), 0.0, None)
     top, bottom = top - missing, bottom + missing
     overlap = np.clip(np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top), 0.0, None)
-    profile, names = pd.factorize(table["profile_id"])
-    member = np.eye(len(names))[profile]
+    profile, _ = pd.factorize(table["profile_id"])
     site = table["site_id"].to_numpy(str)
     of_profile = table.drop_duplicates("profile_id")["site_id"].to_numpy(str)
-    return overlap, bottom - top, member, site[:, None] != of_profile
+    return overlap, bottom - top, profile, site[:, None] != of_profile
+
+
+def _summed(
+    values: Float[np.ndarray, "row layer"], profile: Int[np.ndarray, " layer"]
+) -> Float[np.ndarray, "row profile"]:
+    """Sums over the layers of each profile."""
+    order = np.argsort(profile, kind="stable")
+    first = np.flatnonzero(np.diff(profile[order], prepend=-1))
+    return np.add.reduceat(values[:, order], first, axis=1)

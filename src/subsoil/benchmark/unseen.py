@@ -81,7 +81,8 @@ def unseen(
     path = folder / f"ceiling-{_fingerprint(data, settings)[:20]}.npz"
     shapes = {"f": (draws, len(data.rows)), "younger": (len(data.profile_id), len(EDGES) - 1, len(AGES))}
     found: dict[str, np.ndarray] = {}
-    with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(path) as file:
+    with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        file = np.load(io.BytesIO(path.read_bytes()))
         found = {name: file[name] for name in shapes}
     if {name: array.shape for name, array in found.items()} != shapes:
         made = refits(
