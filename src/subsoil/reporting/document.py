@@ -9,17 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from subsoil import atomic
 from subsoil.errors import MissingExtra
 from subsoil.reporting import style, tables
 from subsoil.reporting.drawing import Drawing, Rendered, render
-from subsoil.reporting.results import Results
+from subsoil.reporting.results import Needs, Results
 
 FIGURES = "figures"
-
-Needs = Mapping[str, Sequence[str]]  # table -> columns without which a thing cannot be drawn
+R = TypeVar("R", bound=Results)
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ def sections(name: str) -> tuple[Section, ...]:
 
 def drawn(
     parts: Sequence[Section],
-    makers: Mapping[str, tuple[Needs, Callable[[Results], Drawing]]],
-    results: Results,
+    makers: Mapping[str, tuple[Needs, Callable[[R], Drawing]]],
+    results: R,
 ) -> dict[str, Rendered | str]:
     """Every figure in the order of the page, or the reason why it cannot be drawn."""
     made: dict[str, Rendered | str] = {}
@@ -57,7 +56,7 @@ def drawn(
 
 
 def tabled(
-    makers: Mapping[str, tuple[Needs, Callable[[Results], tables.Table]]], results: Results
+    makers: Mapping[str, tuple[Needs, Callable[[R], tables.Table]]], results: R
 ) -> dict[str, tables.Table | str]:
     """Every table, or the reason why there is none."""
     return {name: results.lacking(needs) or make(results) for name, (needs, make) in makers.items()}
@@ -95,12 +94,13 @@ def fill(template: str, results: Results, figures: Mapping[str, Rendered | str],
 
 
 def tied(text: str) -> str:
-    r"""Numbers kept on one line with their unit.
+    r"""Numbers kept on one line with their unit, and both ends of a range.
 
     >>> tied("47 % at 30 cm").split(" ")
     ['47\xa0%', 'at', '30\xa0cm']
     """
-    return re.sub(r"(?<=\d) (?=%|cm\b|yr\b|m\b|pp\b|°)", "\N{NO-BREAK SPACE}", text)
+    text = re.sub(r"(?<=\d) (?=%|cm\b|yr\b|m\b|pp\b|‰|°)", "\N{NO-BREAK SPACE}", text)
+    return re.sub(r"(?<=\d)–(?=\d)", "–\N{WORD JOINER}", text)
 
 
 def cited(manifest: Mapping[str, Any], first: str, doi: str) -> list[str]:

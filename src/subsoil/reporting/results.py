@@ -14,6 +14,8 @@ import pandas as pd
 
 from subsoil.errors import UnreadableFile
 
+Needs = Mapping[str, Sequence[str]]  # table -> columns without which a thing cannot be drawn
+
 TEXT: Mapping[str, tuple[str, ...]] = {
     "headline": ("name", "unit", "source"),
     "isochrones": ("method",),
@@ -90,7 +92,7 @@ class Results:
         study = self.manifest.get("study")
         return isinstance(study, dict) and bool(study.get("quick"))
 
-    def lacking(self, needs: Mapping[str, Sequence[str]]) -> str:
+    def lacking(self, needs: Needs) -> str:
         """Why these tables cannot be used, with a value in the named columns; empty if they can."""
         for name, columns in needs.items():
             if name in self.absent:

@@ -25,6 +25,11 @@ AGE_COLOURS = ("#0d0887", "#42049e", "#6a00a8", "#900da4", "#b12a90", "#c8437b",
 # from deep (dark) to shallow (light); viridis 0 ... 0.56 on paper, 0.4 ... 1 in the dark
 DEPTH_COLOURS = ("#440154", "#433e85", "#34618d", "#25838e", "#1e9a80")
 
+# too young and too old: from faint to deep, ink stays legible on all of them in both themes
+YOUNGER = ("#fbe6d6", "#f5bf98", "#e8925a")
+OLDER = ("#dcebf6", "#a5cdea", "#66aada")
+NEUTRAL = "#eef0f2"
+
 DARK = {
     INK: "#e8eaed",
     MUTED: "#a9b0ba",
@@ -44,6 +49,9 @@ DARK = {
             strict=True,
         )
     ),
+    **dict(zip(YOUNGER, ("#3a291c", "#64391a", "#8f4b16"), strict=True)),
+    **dict(zip(OLDER, ("#1b2c3a", "#1d4664", "#1c608f"), strict=True)),
+    NEUTRAL: "#252a31",
     **dict(zip(DEPTH_COLOURS, ("#5a8fd6", "#2aa5a0", "#35b779", "#90d743", "#f0e51d"), strict=True)),
 }
 MARKS = ("o", "s", "^", "D", "v", "P", "X")

@@ -11,7 +11,7 @@ from subsoil.reporting.figures.drivers import CROP, JOINT, asked
 from subsoil.reporting.findings import by_rule
 from subsoil.reporting.headline import difference, held, title
 from subsoil.reporting.quantities import NOTHING, effect, interval, number, printed_unit, quantity
-from subsoil.reporting.results import AS_WRITTEN, Results
+from subsoil.reporting.results import AS_WRITTEN, Needs, Results
 
 BY_LAYER = "crop by layer"
 R_HAT_LIMIT, ESS_LIMIT = 1.01, 400
@@ -20,11 +20,12 @@ VERDICTS = {"agrees": ("✓", "good"), "disagrees": ("✗", "bad")}
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of a cell, what it is sorted by, and a class for its colour."""
+    """Text of a cell, what it is sorted by, a class for its colour, and a note under it, as an interval."""
 
     text: str
     sort: str = ""
     kind: str = ""
+    note: str = ""
 
     @property
     def size(self) -> str:
@@ -43,6 +44,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     file: str = ""
     folded: bool = False
+    named: bool = False  # the first column names its row: it stays in view, and rows can be filtered
 
 
 def headline(results: Results) -> Table:
@@ -53,7 +55,7 @@ def headline(results: Results) -> Table:
             _number(row["value"], row["unit"]),
             Cell(interval(row["lower"], row["upper"], row["unit"]) or NOTHING),
             _number(row["published"], row["unit"]),
-            Cell(difference(row) or NOTHING, _key(row["value"] - row["published"])),
+            Cell(difference(row) or NOTHING, key(row["value"] - row["published"])),
             Cell(held(row) or NOTHING),
             _plain(row["n"]),
             Cell(_place(row["source"])),
@@ -152,7 +154,7 @@ def claims(results: Results) -> Table:
             (
                 Cell(f"{row['claim']} ({_place(row['where_stated'])})"),
                 Cell(f"{sign} {row['agrees']}", row["agrees"], kind),
-                Cell(f"{value} ({ends})" if ends else value, _key(row["value"])),
+                Cell(f"{value} ({ends})" if ends else value, key(row["value"])),
                 Cell(row["how"]),
             )
         )
@@ -211,8 +213,8 @@ def diagnostics(results: Results) -> Table:
             Cell(row["parameter"]),
             _plain(row["mean"]),
             _plain(row["sd"]),
-            Cell(number(row["r_hat"], 4), _key(row["r_hat"]), "bad" if is_far else ""),
-            Cell(number(row["ess_bulk"], 4), _key(row["ess_bulk"]), "bad" if is_few else ""),
+            Cell(number(row["r_hat"], 4), key(row["r_hat"]), "bad" if is_far else ""),
+            Cell(number(row["ess_bulk"], 4), key(row["ess_bulk"]), "bad" if is_few else ""),
             _plain(row["ess_tail"]),
         )
         for (_, row), is_far, is_few in zip(table.iterrows(), far, few, strict=True)
@@ -290,13 +292,13 @@ def _place(source: str) -> str:
 
 
 def _number(value: float, unit: str) -> Cell:
-    return Cell(quantity(value, unit), _key(value))
+    return Cell(quantity(value, unit), key(value))
 
 
-def _key(value: float) -> str:
+def key(value: float) -> str:
     """What a cell is sorted by, in the words of the page's script.
 
-    >>> _key(1.5), _key(float("inf")), _key(float("nan"))
+    >>> key(1.5), key(float("inf")), key(float("nan"))
     ('1.5', 'Infinity', '')
     """
     return str(float(value)).replace("inf", "Infinity").replace("nan", "")
@@ -305,10 +307,9 @@ def _key(value: float) -> str:
 def _plain(value: Any) -> Cell:
     """A number without unit; nothing where it is absent."""
     known = pd.to_numeric(value, errors="coerce") if value is not None else float("nan")
-    return Cell(number(float(known), 4 if abs(known) >= 1000 else 3), _key(float(known)))
+    return Cell(number(float(known), 4 if abs(known) >= 1000 else 3), key(float(known)))
 
 
-Needs = Mapping[str, tuple[str, ...]]
 TABLES: Mapping[str, tuple[Needs, Callable[[Results], Table]]] = {
     "headline": ({"headline": ()}, headline),
     "isochrones": ({"isochrones": ("depth_cm", "age_yr", "percent_younger")}, isochrones),

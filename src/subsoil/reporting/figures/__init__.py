@@ -1,14 +1,26 @@
-"""Every figure of the report: the tables it needs and the function that makes it from them."""
+"""Every figure of a page: the tables it needs and the function that makes it from them."""
 
 from collections.abc import Callable, Mapping
 
+from subsoil.reporting.board import Board
 from subsoil.reporting.drawing import Drawing
-from subsoil.reporting.figures import ages, drivers, incorporation, sensitivity, sites, skill, stocks
-from subsoil.reporting.results import Results
+from subsoil.reporting.figures import (
+    ages,
+    drivers,
+    incorporation,
+    scores_bias,
+    scores_ladder,
+    scores_profiles,
+    scores_questions,
+    sensitivity,
+    sites,
+    skill,
+    stocks,
+)
+from subsoil.reporting.results import Needs, Results
 
 Maker = Callable[[Results], Drawing]
-
-Needs = Mapping[str, tuple[str, ...]]  # table -> columns without which it cannot be drawn
+ScoreMaker = Callable[[Board], Drawing]
 
 FIGURES: Mapping[str, tuple[Needs, Maker]] = {
     "new_carbon": ({"fractions": ("layer_mid", "f_new", "labelling_years")}, incorporation.new_carbon),
@@ -21,4 +33,15 @@ FIGURES: Mapping[str, tuple[Needs, Maker]] = {
     "heldout": ({"heldout": ("rmse",)}, skill.heldout),
     "residuals": ({"residuals": ("depth_cm", "f_new", "predicted")}, skill.residuals),
     "sites": ({"fractions": ("latitude", "longitude")}, sites.sites),
+}
+
+SCORED: Needs = {"leaderboard": ("value",)}
+ANSWERS: Needs = {**SCORED, "predictions": ("observed", "predicted", "years")}
+SCORES: Mapping[str, tuple[Needs, ScoreMaker]] = {
+    "profiles": (ANSWERS, scores_profiles.profiles),
+    "examples": (ANSWERS, scores_profiles.examples),
+    "ladder": (SCORED, scores_ladder.ladder),
+    "bias": (SCORED, scores_bias.bias),
+    "questions": ({**SCORED, "questions": ()}, scores_questions.questions),
+    "targets": (SCORED, scores_ladder.targets),
 }

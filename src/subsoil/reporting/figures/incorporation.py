@@ -21,12 +21,12 @@ SHOWN = (-20.0, 125.0)  # % of the carbon; what lies outside is counted in the n
 
 def new_carbon(results: Results) -> Drawing:
     """Sampled layers and, where the harmonised values exist, the mean of the profiles."""
-    layers = _classed(results["fractions"])
+    layers = classed(results["fractions"])
     panels = [Panel("Sampled layers", partial(_layers, layers=layers))]
     sentence = _counted(layers)
     if "depths" in results:
-        means = class_means(_classed(results["depths"]))
-        curves = _classed(results["predictions"]) if "predictions" in results else None
+        means = class_means(classed(results["depths"]))
+        curves = classed(results["predictions"]) if "predictions" in results else None
         panels.append(Panel("Mean of the profiles, ± 1 SE", partial(_means, means=means, curves=curves)))
         sentence = _sentence(means) or sentence
     hidden = int((~layers["f_new"].mul(100).between(*SHOWN) | (layers["layer_mid"] > DEEPEST)).sum())
@@ -48,7 +48,7 @@ def class_means(values: pd.DataFrame) -> pd.DataFrame:
     return table[table["count"] > 0]
 
 
-def _classed(table: pd.DataFrame) -> pd.DataFrame:
+def classed(table: pd.DataFrame) -> pd.DataFrame:
     """Rows with a value, each with the class of its labelling time; a class is named by its data."""
     table = table.dropna(subset=["f_new", "labelling_years"])
     place = pd.cut(table["labelling_years"], list(EDGES), labels=False)

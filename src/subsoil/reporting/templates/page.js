@@ -1,5 +1,5 @@
 "use strict";
-// Two conveniences; without scripts the page shows everything.
+// Conveniences; without scripts the page shows everything.
 const root = document.documentElement;
 const isDark = () => root.dataset.theme
   ? root.dataset.theme === "dark"
@@ -43,6 +43,30 @@ function sortable(table) {
   });
 }
 
+function filterable(table) {
+  if (table.tBodies[0].rows.length < 4) return;
+  const box = document.createElement("div"), label = document.createElement("label"),
+    input = document.createElement("input"), count = document.createElement("span");
+  box.className = "filter";
+  input.type = "search";
+  count.className = "soft";
+  count.setAttribute("aria-live", "polite");
+  label.append("Show rows with ", input);
+  box.append(label, count);
+  const rows = [...table.tBodies[0].rows];
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/);
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+    const shown = rows.filter((row) => !row.hidden).length;
+    count.textContent = input.value ? `${shown} of ${rows.length}` : "";
+  });
+  table.parentElement.before(box);
+}
+
 themeButton();
+document.querySelectorAll("table.named").forEach(filterable);
 document.querySelectorAll("table").forEach(sortable);
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
