@@ -167,7 +167,7 @@ def test_noise_scores_what_a_perfect_model_would() -> None:
 
 
 class Refits:
-    """Folds of a model that is nearly right at every layer, without sampling; counts how often it is fitted."""
+    """Folds of a model that is nearly right at every layer; counts how often it is fitted."""
 
     def __init__(self) -> None:
         self.fitted = 0
@@ -250,6 +250,17 @@ def test_what_was_sampled_is_kept_until_anything_changes(
     ask()
     assert refits.fitted == 8
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
+    layers: pd.DataFrame, reference: Reference, refits: Refits, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    told: list[str] = []
+    made = ceiling(layers, reference, folds=3, members=10, cache=tmp_path / "file" / "cache",
+                   progress=lambda step, done: told.append(step))  # fmt: skip
+    assert _rmse(made.values, reference, "f_new") < 0.02
+    assert "not kept" in told[-1]
 
 
 def test_likeness_lifts_the_ceiling_above_the_floor(

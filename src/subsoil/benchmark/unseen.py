@@ -29,6 +29,7 @@ from subsoil.benchmark.protocol import PROTOCOL
 from subsoil.benchmark.reference import AGES
 from subsoil.constants import CM_PER_M
 from subsoil.datasets import AgeData, age_data
+from subsoil.errors import BadCall
 
 EDGES = np.arange(0.0, 101.0, 5.0)
 """cm: layers in which the model's curves are given."""
@@ -68,7 +69,8 @@ def unseen(
     """Fit the age model without each fold of sites, or read what an earlier call has kept in ``cache``.
 
     ``layers``: of `subsoil.newcarbon.new_carbon`; ``cache``: a folder, by default one in the user's cache. A
-    result is found again if data, settings, seed, protocol, versions and the code of the model are the same.
+    result is found again if data, settings, seed, protocol, versions and the code of the model are the same;
+    where the folder cannot be written, ``progress`` is told and nothing is kept.
 
     Raises
     ------
@@ -80,23 +82,30 @@ def unseen(
     folder = registry.cache_folder() / FOLDER if cache is None else cache
     path = folder / f"ceiling-{_fingerprint(data, settings)[:20]}.npz"
     shapes = {"f": (draws, len(data.rows)), "younger": (len(data.profile_id), len(EDGES) - 1, len(AGES))}
-    found: dict[str, np.ndarray] = {}
+    found = _kept(path, shapes)
+    if not found:
+        candidate = Candidate("age model", partially_pooled, tuple(covariates))
+        found = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
+        for number, fold in enumerate(refits(layers, candidate, key=key, folds=folds, progress=progress)):
+            _fill(found, fold, np.random.default_rng((key, number)))
+        buffer = io.BytesIO()
+        np.savez(buffer, f=found["f"], younger=found["younger"])
+        try:
+            atomic.write_bytes(path, buffer.getvalue())
+        except BadCall as why:  # the draws are there all the same
+            progress(f"the draws of the ceiling are not kept: {why}", None)
+    rows = data.rows[["profile_id", "layer_top", "layer_bottom"]]
+    return Unseen(rows, found["f"], data.profile_id, found["younger"])
+
+
+def _kept(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Arrays of these shapes in a file of an earlier call; none where it is not there or broken."""
     with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         file = np.load(io.BytesIO(path.read_bytes()))
         found = {name: file[name] for name in shapes}
-    if {name: array.shape for name, array in found.items()} != shapes:
-        made = refits(
-            layers, Candidate("age model", partially_pooled, tuple(covariates)), key=key, folds=folds,
-            progress=progress,
-        )  # fmt: skip
-        found = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
-        for number, fold in enumerate(made):
-            _fill(found, fold, np.random.default_rng((key, number)))
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **found)
-        atomic.write_bytes(path, buffer.getvalue())
-    rows = data.rows[["profile_id", "layer_top", "layer_bottom"]]
-    return Unseen(rows, found["f"], data.profile_id, found["younger"])
+        if all(found[name].shape == shape for name, shape in shapes.items()):
+            return found
+    return {}
 
 
 def _fill(found: dict[str, np.ndarray], fold: Fold, rng: np.random.Generator) -> None:
