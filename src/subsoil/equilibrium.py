@@ -163,7 +163,13 @@ def at_rest(
     transfers above 1, a pool that nothing leaves. A nonlinear model that finds no steady state says so in
     ``outcome``, column by column.
     """
-    grid = grid or model.grid
+    found = _at_rest(model, forcing, grid or model.grid, batch)
+    check_fluxes(model, found.fluxes, found.outcome)
+    return found
+
+
+def _at_rest(model: Model, forcing: Forcing, grid: DepthGrid, batch: bool) -> Equilibrium:
+    """The same, its fluxes not looked at yet."""
     layers = jnp.shape(forcing.temperature)[-1]
     if layers != len(grid):
         raise BadCall(
@@ -172,11 +178,9 @@ def at_rest(
     axes = tuple(
         (name, 0 if batch and jnp.ndim(value) else None) for name, value in sorted(model.values.items())
     )
-    found = _solver(model.equations, model.first_guess, model.linear, grid, batch, axes)(
+    return _solver(model.equations, model.first_guess, model.linear, grid, batch, axes)(
         dict(model.values), forcing
     )
-    check_fluxes(model, found.fluxes, found.outcome)
-    return found
 
 
 def resting(
@@ -194,33 +198,42 @@ def resting(
     length = min(chunk, max(len(wanted), 1))
     for start in range(0, len(wanted), length):
         here = wanted[start : start + length]
+        rest = _part(model, forcing, np.resize(here, length))
         try:
-            yield here, _part(model, forcing, here, length)
+            check_fluxes(model, rest.fluxes, rest.outcome)
         except BadCall as wrong:
             if len(reasons) == 1:
                 raise
-            for column in here:
-                try:
-                    _part(model, forcing, np.array([column]), length)
-                except BadCall as why:
-                    reasons[column] = str(why)
-            here = np.array([i for i in here if not reasons[i]], dtype=int)
-            if not len(here) and all(reasons):
+            for row, column in enumerate(here):
+                reasons[column] = _refusal(model, rest, row)
+            good = np.flatnonzero([not reasons[column] for column in here])
+            if not len(good) and all(reasons):
                 raise BadCall(f"every column is refused; the first: {reasons[0]}") from wrong
-            if len(here):
-                yield here, _part(model, forcing, here, length)
+            if not len(good):
+                continue
+            here, fill = here[good], np.resize(good, length)
+            rest = jax.tree.map(lambda field, fill=fill: field[fill], rest)
+        yield here, rest
     if not len(wanted):
         alone = len(reasons) == 1
         raise BadCall(reasons[0] if alone else f"no column can be computed; the first: {reasons[0]}")
 
 
-def _part(model: Model, forcing: Forcing, wanted: np.ndarray, length: int) -> Equilibrium:
-    rows = np.resize(wanted, length)
+def _part(model: Model, forcing: Forcing, rows: np.ndarray) -> Equilibrium:
     values = {
         name: np.asarray(value)[rows] if np.ndim(value) else value for name, value in model.values.items()
     }
     part = jax.tree.map(lambda field: jnp.asarray(field)[rows], forcing)
-    return at_rest(replace(model, values=values), part, batch=True)
+    return _at_rest(replace(model, values=values), part, model.grid, batch=True)
+
+
+def _refusal(model: Model, rest: Equilibrium, row: int) -> str:
+    """Why the fluxes of one column of a batch are refused, or ""."""
+    try:
+        check_fluxes(model, jax.tree.map(lambda rate: np.asarray(rate)[row], rest.fluxes), rest.outcome[row])
+    except BadCall as why:
+        return str(why)
+    return ""
 
 
 def sweep(
