@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from subsoil.reporting import page
+from subsoil.reporting import leaderboard, page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -59,6 +59,20 @@ addEventListener("load", () => setTimeout(() => {
       button.click();
       return [...document.querySelectorAll("#summary tbody tr")].map((row) => row.cells[1].dataset.sort);
     })(),
+    filtered: (() => {
+      const box = document.querySelector(".filter input"), table = document.querySelector("table.named");
+      if (!box) return [];
+      box.value = "model03";
+      box.dispatchEvent(new Event("input"));
+      return [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[0].textContent);
+    })(),
+    chosen: (() => {
+      const select = document.querySelector(".filter select");
+      if (!select) return [];
+      select.value = "model-model03";
+      select.dispatchEvent(new Event("change"));
+      return [...document.querySelectorAll("svg .chosen path")].map((node) => getComputedStyle(node).stroke);
+    })(),
   }), "*");
 }, 50));
 </script></head>"""
@@ -91,6 +105,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         if path.stem not in ("headline", "stocks", "rejects"):
             path.unlink()
     return {"measured": page.build(measured), "simulated": page.build(simulated)}
+
+
+@pytest.fixture(scope="session")
+def leaderboard_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a leaderboard of made-up models."""
+    made = runpy.run_path(str(Path(__file__).parents[1] / "reporting" / "scoreboard.py"))
+    return leaderboard.build(made["write"](tmp_path_factory.mktemp("browser") / "scores", models=9, sites=24))
 
 
 @pytest.fixture(scope="session")

@@ -156,18 +156,11 @@ def write(folder: Path, models: int = 35, sites: int = 48, submitted: str = "") 
     failed = (names[-1], "failed", "all", "all", 2.0, np.nan, np.nan, 2, "s1p0: no steady state <b>kept</b>")
     board.append(pd.DataFrame([failed], columns=board[0].columns))
     pd.concat(board).to_csv(folder / "leaderboard.csv", index=False)
-    columns = [
-        "profile_id",
-        "site_id",
-        "depth_class",
-        "layer_top",
-        "layer_bottom",
-        "years",
-        "observed",
-        "sigma",
-    ]
-    told = [table[columns].assign(model=name, target="f_new", predicted=x) for name, x in answered.items()]
-    pd.concat(told).to_csv(folder / "predictions.csv", index=False)
+    keys = ["target", "profile_id", "layer_top", "layer_bottom", "years", "depth_class", "observed", "sigma"]
+    table = table.assign(target="f_new")
+    told = pd.concat([table[keys].assign(model=name, predicted=x) for name, x in answered.items()])
+    told.dropna(subset=["predicted"]).to_csv(folder / "predictions.csv", index=False)
+    table[[*keys, "site_id"]].to_csv(folder / "values.csv", index=False)
     QUESTIONS.to_csv(folder / "questions.csv", index=False)
     manifest = {
         "protocol": "1.0", "seed": 0, "resamples": 60, "seconds": 12.3, "versions": {"subsoil": "0.1.0"},

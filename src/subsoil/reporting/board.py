@@ -22,18 +22,21 @@ ALL = "all"
 SCORES = Layout(
     text={
         "leaderboard": ("model", "metric", "depth", "group", "verdict"),
-        "predictions": ("model", "target", "profile_id"),
+        "predictions": ("model", "target", "depth_class"),
+        "values": ("target", "site_id", "depth_class"),
         "questions": ("question", "title", "unit"),
     },
     numbers={
         "leaderboard": ("value", "lower", "upper", "n"),
         "predictions": ("layer_top", "layer_bottom", "years", "observed", "predicted"),
+        "values": ("layer_top", "layer_bottom", "years", "observed"),
         "questions": ("data", "lower", "upper", "published"),
     },
     as_written={},
     made_by="the benchmark (leaderboard.csv and others): run `subsoil leaderboard` first",
 )
-"""What the folder holds. questions.csv: what the data say (`subsoil.benchmark.questions.expected`)."""
+"""What the folder holds. questions.csv: what the data say (`subsoil.benchmark.questions.expected`);
+values.csv: observed shares, of which predictions.csv has the models' answers that are not missing."""
 
 FLOOR, CEILING, NOISE = "floor", "ceiling", "noise"
 BASELINES: Mapping[str, str] = {

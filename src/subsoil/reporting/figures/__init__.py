@@ -36,7 +36,11 @@ FIGURES: Mapping[str, tuple[Needs, Maker]] = {
 }
 
 SCORED: Needs = {"leaderboard": ("value",)}
-ANSWERS: Needs = {**SCORED, "predictions": ("observed", "predicted", "years")}
+ANSWERS: Needs = {
+    **SCORED,
+    "predictions": ("observed", "predicted", "years"),
+    "values": ("observed", "years"),
+}
 SCORES: Mapping[str, tuple[Needs, ScoreMaker]] = {
     "profiles": (ANSWERS, scores_profiles.profiles),
     "examples": (ANSWERS, scores_profiles.examples),

@@ -14,7 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from subsoil.reporting import style
-from subsoil.reporting.board import BASELINES, FLOOR, NOISE, Board, bounds, signed
+from subsoil.reporting.board import BASELINES, FLOOR, NOISE, Board, signed
 from subsoil.reporting.drawing import Drawing, Panel
 from subsoil.reporting.figures.incorporation import classed
 from subsoil.reporting.quantities import number
@@ -82,18 +82,15 @@ def binned(board: Board) -> pd.DataFrame:
     Columns model, label, depth_class, depth (cm, mean of the middles), data, low, high, layers, sites and
     modelled, which is missing where the model answers too few of the layers.
     """
-    table = board["predictions"]
-    table = table[(table["target"] == "f_new") & (table["model"] != NOISE)].dropna(subset=["observed"])
-    middle = (table["layer_top"] + table["layer_bottom"]) / 2
-    edges = [bounds(name)[1] for name in board.depths[:-1]]
-    depth_class = np.asarray([*board.depths], object)[np.searchsorted(edges, middle)]
-    named = {"observed": "f_new", "years": "labelling_years"}
-    table = classed(table.rename(columns=named).assign(depth=middle, depth_class=depth_class))
+    both = pd.concat([board["values"].assign(model=""), board["predictions"]], ignore_index=True)
+    both = both[(both["target"] == "f_new") & (both["model"] != NOISE)]
+    both = both.rename(columns={"observed": "f_new", "years": "labelling_years"})
+    both = classed(both.assign(depth=(both["layer_top"] + both["layer_bottom"]) / 2))
     keys = ["label", "depth_class"]
-    told = table.groupby(["model", *keys], observed=True)["predicted"].agg(["mean", "count"]).reset_index()
-    both = told.merge(_data(table), on=keys)
-    both["modelled"] = (100 * both["mean"]).where(both["count"] >= COVERED * both["layers"])
-    return both.sort_values(["label", "model", "depth"], kind="stable").drop(columns=["mean", "count"])
+    told = both[both["model"] != ""].groupby(["model", *keys], observed=True)["predicted"]
+    means = told.agg(["mean", "count"]).reset_index().merge(_data(both[both["model"] == ""]), on=keys)
+    means["modelled"] = (100 * means["mean"]).where(means["count"] >= COVERED * means["layers"])
+    return means.sort_values(["label", "model", "depth"], kind="stable").drop(columns=["mean", "count"])
 
 
 def interval(values: Float[np.ndarray, " value"], site: np.ndarray) -> tuple[float, float]:
@@ -121,22 +118,16 @@ def gid(model: str) -> str:
     return f"model-{re.sub(r'[^a-z0-9]+', '-', model.lower())}"
 
 
-def _data(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean of the observations of each class, with its interval over sites, from the fullest model's rows."""
-    site = "site_id" if "site_id" in table else "profile_id"
+def _data(values: pd.DataFrame) -> pd.DataFrame:
+    """Mean of the observations of each class, with its interval over sites."""
     rows = []
-    fullest = table["model"].value_counts().index[:1]
-    for (label, depth), part in table[table["model"].isin(fullest)].groupby(
-        ["label", "depth_class"], observed=True
-    ):
-        percent = 100 * part["f_new"].to_numpy(float)
-        ends = interval(percent, part[site].to_numpy(str))
-        rows.append(
-            (label, depth, part["depth"].mean(), percent.mean(), *ends, len(part), part[site].nunique())
-        )
+    for (label, depth), part in values.groupby(["label", "depth_class"], observed=True):
+        percent, site = 100 * part["f_new"].to_numpy(float), part["site_id"].to_numpy(str)
+        ends = interval(percent, site)
+        rows.append((label, depth, part["depth"].mean(), percent.mean(), *ends, len(part), len(set(site))))
     columns = ["label", "depth_class", "depth", "data", "low", "high", "layers", "sites"]
     found = pd.DataFrame(rows, columns=columns)
-    return found.assign(label=pd.Categorical(found["label"], table["label"].cat.categories, ordered=True))
+    return found.assign(label=pd.Categorical(found["label"], values["label"].cat.categories, ordered=True))
 
 
 def _shown(board: Board, order: Sequence[str]) -> Mapping[str, str]:
