@@ -141,9 +141,9 @@ def _content(blocks: Blocks, inputs: Array, signature: Array, edges: tuple[float
     layers, pools = alone.shape[-2:]
     each = jnp.broadcast_to(jnp.eye(pools)[:, None, :], (pools, layers, pools))
     windows = Windows.spanning(edges[1], edges[-1])
-    left = windows.at(blocks, alone, each, edges)  # [batch, edge, pool, layer]
-    arrived = left - jnp.concatenate([left[..., 1:, :, :], jnp.zeros_like(left[..., :1, :, :])], axis=-3)
-    return jnp.einsum("...bpl,b->...lp", arrived, signature)
+    left = windows.at(blocks, alone, each, edges)
+    arrived = left - jnp.concatenate([left[..., 1:], jnp.zeros_like(left[..., :1])], axis=-1)
+    return jnp.moveaxis(arrived @ signature, -2, -1)
 
 
 def _fixed(numbers: ArrayLike) -> tuple[float, ...]:

@@ -85,7 +85,7 @@ def test_a_window_takes_over_where_the_other_ends(rings: Any) -> None:
     every = jnp.broadcast_to(jnp.eye(3)[:, None, :], (3, 4, 3))
     windows = Windows((1.0, 3000.0))
     times = [0.0, 3000.0 * (1.0 - 1e-9), 3000.0]
-    at = np.moveaxis(np.asarray(windows.at(rings.blocks, rings.stock, every, times)), 1, -1)
+    at = np.asarray(windows.at(rings.blocks, rings.stock, every, times))
     np.testing.assert_array_equal(at[..., 0], np.swapaxes(rings.stock, 1, 2))
     np.testing.assert_allclose(at[..., 1], at[..., 2], atol=1e-7 * rings.stock.max())
     for column in range(4):

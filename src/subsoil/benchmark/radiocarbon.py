@@ -157,8 +157,7 @@ def _held_after(
     blocks, edges = RADIOCARBON.ride(fluxes, pools), age_bins()
     alone = steady(blocks, fluxes.inputs)
     windows = Windows.spanning(float(edges[1]), float(edges[-1]))
-    left = windows.at(blocks, alone, jnp.ones((1, *alone.shape[-2:])), edges)[:, :, 0]
-    return jnp.einsum("cbl,bh->clh", left, steps)
+    return windows.at(blocks, alone, jnp.ones((1, *alone.shape[-2:])), edges)[:, 0] @ steps
 
 
 _held = jax.jit(_held_after, static_argnames="pools")

@@ -26,7 +26,7 @@ from subsoil.solve.exponential import Windows
 SHORTEST, LONGEST = 1e-3, 2e7
 """Ages between which quantiles are looked for, yr: from hours to beyond every soil."""
 
-PIECES_PER_DECADE, DEGREE = 2, 11
+PIECES_A_WINDOW, DEGREE = 7, 11
 """Between these ages the distribution is a polynomial in ln(age), piece by piece: error below 1e-9."""
 
 NEWTON_STEPS = 3
@@ -72,7 +72,7 @@ def label_response(
     first, last = positive.min(), positive.max()
     windows = Windows.spanning(first, last, "single" if first == last and shifts == "standard" else shifts)
     left = windows.at(blocks, stock, weights, years)
-    f_new = jnp.moveaxis(1.0 - left / _amount(stock, weights)[..., None, :, :], -3, -1)
+    f_new = 1.0 - left / _amount(stock, weights)[..., None]
     return f_new[..., 0, :, :] if project is None else f_new
 
 
@@ -176,12 +176,10 @@ def age_distribution(
     """
     weights = jnp.ones((1, *stock.shape[-2:])) if project is None else jnp.asarray(project)
     windows = Windows.spanning(SHORTEST, LONGEST, shifts)
-    nodes, transform = _pieces()
-    left, amount = windows.at(blocks, stock, weights, nodes), _amount(stock, weights)
+    left, amount = _chebyshev(windows, blocks, stock, weights), _amount(stock, weights)
     if whole:
-        left, amount = left.sum(-1, keepdims=True), amount.sum(-1, keepdims=True)
-    share = 1.0 - jnp.moveaxis(left, (-2, -1), (-4, -3)) / amount[..., None, None]
-    terms = share @ transform.T
+        left, amount = left.sum(-3, keepdims=True), amount.sum(-1, keepdims=True)
+    terms = (-left / amount[..., None, None]).at[..., 0].add(1.0)
     signs = jnp.asarray((-1.0) ** np.arange(DEGREE + 1))
     start = jnp.sum(terms * signs, -1)
     edges = jnp.concatenate([start, jnp.sum(terms[..., -1:, :], -1)], -1)
@@ -217,10 +215,26 @@ def _quantile(ages: AgeDistribution, at: tuple[float, ...]) -> Float[Array, "*ba
     return jnp.where(below > pieces, jnp.inf, reached)
 
 
+def _chebyshev(
+    windows: Windows,
+    blocks: Blocks,
+    stock: Float[Array, "*batch layer pool"],
+    project: Float[Array, "*batch group layer pool"],
+) -> Float[Array, "*batch group layer piece term"]:
+    """Series of project . exp(A a) C in every piece: each is a sum over links, as the values are."""
+    ages, transform = _pieces(len(windows.first))
+    parts = []
+    for i, weights in enumerate(windows.weights(ages)):
+        links = weights.shape[:2]
+        own = weights.reshape(*links, *ages.shape)[:, :, i * PIECES_A_WINDOW : (i + 1) * PIECES_A_WINDOW]
+        parts.append(windows.sums(blocks, stock, project, i, (own @ transform.T).reshape(*links, -1)))
+    return jnp.concatenate([part.reshape(*part.shape[:-1], -1, len(transform)) for part in parts], axis=-2)
+
+
 @cache
-def _pieces() -> tuple[Float[np.ndarray, "piece node"], Float[np.ndarray, "term node"]]:
+def _pieces(windows: int) -> tuple[Float[np.ndarray, "piece node"], Float[np.ndarray, "term node"]]:
     """Ages of the Chebyshev points of every piece, and the matrix from values there to coefficients."""
-    pieces = int(np.ceil(np.log10(LONGEST / SHORTEST) * PIECES_PER_DECADE))
+    pieces = windows * PIECES_A_WINDOW
     width = np.log(LONGEST / SHORTEST) / pieces
     angle = (np.arange(DEGREE + 1) + 0.5) * np.pi / (DEGREE + 1)
     points = np.cos(angle)

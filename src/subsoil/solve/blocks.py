@@ -180,7 +180,7 @@ def cayley(
     shifts: Float[Array, " shift"],
     weights: Float[Array, "shift step time"],
     project: Float[Array, "*batch group layer pool"],
-) -> Float[Array, "*batch time group layer"]:
+) -> Float[Array, "*batch group layer time"]:
     """Sums ``sum_sj weights[s, j, t] sum_p project[g, l, p] q_sj[l, p]`` over the chain of each shift p_s:
 
         q_s1 = p_s (p_s - A)^-1 start,    q_sj = (p_s + A) (p_s - A)^-1 q_s,j-1
@@ -521,7 +521,7 @@ def _cayley_batch(
             return total + jnp.tensordot(weight, jnp.sum(project * links[:, None], axis=3), (0, 0)), None
 
         nothing = jnp.zeros((weights.shape[2], *project.shape[:2], project.shape[-1]))
-        return jax.lax.scan(chain, nothing, (shifts, weights))[0]
+        return jnp.moveaxis(jax.lax.scan(chain, nothing, (shifts, weights))[0], 0, 2)
 
     return _by_chunks(columns, (lower, diagonal, upper, start, project))
 
@@ -569,7 +569,7 @@ def _cayley_adjoint_batch(
             below, block, above = _shifted(shift, lower, diagonal, upper)
             inverses = _eliminate(below, block, above)
             links = _links(shift, inverses, below, above, start, weight.shape[0])
-            pulls = jnp.tensordot(weight, cotangent, (1, 0))  # step, group, layer, column
+            pulls = jnp.tensordot(weight, cotangent, (1, 2))  # step, group, layer, column
 
             def back(w: Array, link: tuple[Array, Array]) -> tuple[Array, Array]:
                 gain, pull = link

@@ -124,7 +124,7 @@ class Windows:
 
     @classmethod
     def spanning(cls, shortest: float, longest: float, name: str = "standard") -> "Windows":
-        """The fewest windows from ``shortest`` to ``longest`` (yr).
+        """The fewest windows from ``shortest`` to ``longest`` (yr), equally wide.
 
         Raises BadCall unless 0 < shortest <= longest < 1e12 yr, and where shifts for a single time get two.
         """
@@ -138,7 +138,7 @@ class Windows:
                 raise BadCall(f"{name} shifts serve one time, got {shortest} to {longest} yr")
             return cls((float(shortest),), name)
         count = max(1, int(np.ceil(np.log(longest / shortest) / np.log(ratio) - 1e-9)))
-        return cls(tuple(float(shortest * ratio**i) for i in range(count)), name)
+        return cls(tuple(float(shortest * (longest / shortest) ** (i / count)) for i in range(count)), name)
 
     def weights(self, times: ArrayLike) -> Float[np.ndarray, "window shift step time"]:
         """Weights of each time in its window, zero in the others; a time 0 has none anywhere.
@@ -162,7 +162,7 @@ class Windows:
         project: Float[Array, "*batch group layer pool"],
         times: ArrayLike,
     ) -> Float[Array, "..."]:
-        """project . exp(A t) start at ``times`` (yr), common to all columns, [batch, *times, group, layer]."""
+        """project . exp(A t) start at ``times`` (yr), shape [batch, group, layer, *times]."""
         flat = np.ravel(np.asarray(times, dtype=float))
         weights, window = self.weights(flat), self._window(flat)
         parts, places = [], []
@@ -170,10 +170,13 @@ class Windows:
             here = np.flatnonzero(window == i)
             parts.append(self.sums(blocks, start, project, int(i), weights[i][..., here]))
             places.append(here)
-        value = jnp.concatenate(parts, axis=-3)[..., np.argsort(np.concatenate(places)), :, :]
-        begins = jnp.sum(jnp.asarray(project) * jnp.asarray(start)[..., None, :, :], axis=-1)
-        value = jnp.where((flat > 0.0)[:, None, None], value, begins[..., None, :, :])
-        return value.reshape(*value.shape[:-3], *np.shape(times), *value.shape[-2:])
+        value = jnp.concatenate(parts, axis=-1)
+        if len(parts) > 1:
+            value = value[..., np.argsort(np.concatenate(places))]
+        if not flat.all():
+            begins = jnp.sum(jnp.asarray(project) * jnp.asarray(start)[..., None, :, :], axis=-1)
+            value = jnp.where(flat > 0.0, value, begins[..., None])
+        return value.reshape(*value.shape[:-1], *np.shape(times))
 
     def sums(
         self,
@@ -182,8 +185,8 @@ class Windows:
         project: Float[Array, "*batch group layer pool"],
         window: int,
         weights: Float[np.ndarray, "shift step sum"],
-    ) -> Float[Array, "*batch sum group layer"]:
-        """Sums over the links of a window with any weights, as linear combinations of `weights` are."""
+    ) -> Float[Array, "*batch group layer sum"]:
+        """Sums over the links of a window with any weights, such as linear combinations of `weights`."""
         return cayley(blocks, start, shifts(self.shifts).values / self.first[window], weights, project)
 
     def _window(self, times: np.ndarray) -> np.ndarray:

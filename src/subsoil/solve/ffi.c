@@ -83,8 +83,8 @@ static int chains_fit(const XLA_FFI_CallFrame *frame, int arguments, int results
   const i64 *weight = argument(frame, 5)->dims, *project = argument(frame, 6)->dims;
   return d[2] == d[3] && start[0] == d[0] && start[1] == d[1] && start[2] == d[2] && project[0] == d[0] &&
          project[2] == d[1] && project[3] == d[2] && weight[0] == argument(frame, 4)->dims[0] &&
-         sums->dims[0] == d[0] && sums->dims[1] == weight[2] && sums->dims[2] == project[1] &&
-         sums->dims[3] == d[1];
+         sums->dims[0] == d[0] && sums->dims[1] == project[1] && sums->dims[2] == d[1] &&
+         sums->dims[3] == weight[2];
 }
 
 static XLA_FFI_Error *run_solve(XLA_FFI_CallFrame *frame, int transposed) {

@@ -7,7 +7,7 @@
    Arrays are contiguous doubles, the batch first:
      lower, upper, start [batch, layer, pool]      diagonal [batch, layer, pool, pool]
      rhs, x [batch, tracer, layer, pool]           project [batch, group, layer, pool]
-     shift [shift]   weight [shift, step, time]    out [batch, time, group, layer]
+     shift [shift]   weight [shift, step, time]    out [batch, group, layer, time]
    Functions return 0, or 1 where memory ran out. They may run in several threads at once. */
 
 #include <pthread.h>
@@ -275,51 +275,56 @@ INLINE void add_outer(const Column *c, const Cotangents *to, const vec *w, const
   }
 }
 
-/* A block of sum += weight rows, kept in registers while the rows pass. */
-INLINE void add_weighted_block(vec *sum, const double *weight, const vec *rows, const i64 across, const i64 along,
-                               const i64 count, const i64 width, const int M, const int N) {
+/* A matrix by its first number and the distances between neighbours along its two axes. */
+typedef struct {
+  vec *at;
+  i64 down, across;
+} Grid;
+
+/* M by N numbers of sum[m, n] += sum over k of weight[m * down + k * along] rows[k, n], held in registers. */
+INLINE void add_weighted_block(const Grid sum, const double *weight, i64 down, i64 along, const Grid rows,
+                               const i64 count, const int M, const int N) {
   vec own[4][4];
 #pragma GCC unroll 4
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N; n++) own[m][n] = sum[m * width + n];
+    for (int n = 0; n < N; n++) own[m][n] = sum.at[m * sum.down + n * sum.across];
   }
   for (i64 k = 0; k < count; k++) {
 #pragma GCC unroll 4
     for (int m = 0; m < M; m++) {
-      const double w = weight[m * across + k * along];
+      const double w = weight[m * down + k * along];
 #pragma GCC unroll 4
-      for (int n = 0; n < N; n++) own[m][n] += w * rows[k * width + n];
+      for (int n = 0; n < N; n++) own[m][n] += w * rows.at[k * rows.down + n * rows.across];
     }
   }
 #pragma GCC unroll 4
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N; n++) sum[m * width + n] = own[m][n];
+    for (int n = 0; n < N; n++) sum.at[m * sum.down + n * sum.across] = own[m][n];
   }
 }
 
-/* sum[m, n] += sum over k of weight[m * across + k * along] rows[k, n], rows and sum `width` wide. */
-NOINLINE void add_weighted(vec *sum, const double *weight, const vec *rows, i64 sums, i64 count, i64 width,
-                           i64 across, i64 along) {
-  for (i64 m = 0; m < sums;) {
-    const int four = sums - m >= 4;
-    vec *own = sum + m * width;
-    const double *w = weight + m * across;
-    i64 n = 0;
-    for (; n + 4 <= width; n += 4) {
-      if (four) {
-        add_weighted_block(own + n, w, rows + n, across, along, count, width, 4, 4);
+/* The same for `height` by `width` numbers, by blocks of four. */
+NOINLINE void add_weighted(const Grid sum, i64 height, i64 width, const double *weight, i64 down, i64 along,
+                           const Grid rows, i64 count) {
+  for (i64 m = 0; m < height;) {
+    const int four = height - m >= 4;
+    for (i64 n = 0; n < width;) {
+      const int wide = width - n >= 4;
+      const Grid to = {sum.at + m * sum.down + n * sum.across, sum.down, sum.across};
+      const Grid from = {rows.at + n * rows.across, rows.down, rows.across};
+      const double *w = weight + m * down;
+      if (four && wide) {
+        add_weighted_block(to, w, down, along, from, count, 4, 4);
+      } else if (four) {
+        add_weighted_block(to, w, down, along, from, count, 4, 1);
+      } else if (wide) {
+        add_weighted_block(to, w, down, along, from, count, 1, 4);
       } else {
-        add_weighted_block(own + n, w, rows + n, across, along, count, width, 1, 4);
+        add_weighted_block(to, w, down, along, from, count, 1, 1);
       }
-    }
-    for (; n < width; n++) {
-      if (four) {
-        add_weighted_block(own + n, w, rows + n, across, along, count, width, 4, 1);
-      } else {
-        add_weighted_block(own + n, w, rows + n, across, along, count, width, 1, 1);
-      }
+      n += wide ? 4 : 1;
     }
     m += four ? 4 : 1;
   }
@@ -427,9 +432,9 @@ static void cayley_group(const Task *t, vec *memory, i64 first, int columns) {
         links[j * each + e] = sum;
       }
     }
-    add_weighted(sums, t->weight + k * M * T, links, T, M, each, 1, T);
+    add_weighted((Grid){sums, 1, T}, T, each, t->weight + k * M * T, 1, T, (Grid){links, each, 1}, M);
   }
-  store(t->out + first * T * each, sums, T * each, T * each, columns);
+  store(t->out + first * each * T, sums, each * T, each * T, columns);
 }
 
 static i64 adjoint_room(const Task *t) {
@@ -454,11 +459,11 @@ static void adjoint_group(const Task *t, vec *memory, i64 first, int columns) {
   memset(sums, 0, (size_t)(room.next - sums) * sizeof(vec));
   load(start, t->start + first * state, state, state, columns);
   load(project, t->project + first * each * P, each * P, each * P, columns);
-  load(cotangent, t->cotangent + first * T * each, T * each, T * each, columns);
+  load(cotangent, t->cotangent + first * each * T, each * T, each * T, columns);
   for (i64 k = 0; k < t->shifts; k++) {
     const double shift = t->shift[k];
     memset(links, 0, (size_t)(M * each) * sizeof(vec));
-    add_weighted(links, t->weight + k * M * T, cotangent, M, T, each, T, 1);
+    add_weighted((Grid){links, each, 1}, M, each, t->weight + k * M * T, T, 1, (Grid){cotangent, 1, T}, T);
     for (i64 j = 0; j < M; j++) {
       vec *q = chain + j * state;
       form(P)->solve(&c, x, j ? q - state : start, shift, j == 0, 0);

@@ -63,10 +63,10 @@ def cayley(
     shifts: Float[Array, " shift"],
     weights: Float[Array, "shift step time"],
     project: Float[Array, "batch group layer pool"],
-) -> Float[Array, "batch time group layer"]:
+) -> Float[Array, "batch group layer time"]:
     """Weighted sums of the chains of ``subsoil.solve.blocks.cayley``."""
     batch, groups, layers, _ = project.shape
-    shape = (batch, weights.shape[2], groups, layers)
+    shape = (batch, groups, layers, weights.shape[2])
     (sums,) = _call("cayley", [shape], lower, diagonal, upper, start, shifts, weights, project)
     return sums
 
