@@ -226,8 +226,11 @@ def _ranks(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarr
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     first = np.r_[True, ordered[1:] != ordered[:-1]]  # of each set of equal values
-    upper = _running(weight[order])[np.r_[first[1:], True]]
-    equal = np.diff(upper, axis=0, prepend=0.0)
+    equal = weight[order]
+    upper = _running(equal)
+    if not first.all():
+        upper = upper[np.r_[first[1:], True]]
+        equal = np.diff(upper, axis=0, prepend=0.0)
     of_set = np.empty_like(order)
     of_set[order] = np.cumsum(first) - 1
     whole = upper[-1]

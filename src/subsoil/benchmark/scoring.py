@@ -6,8 +6,9 @@ rows by depth class say what a score over all depths hides.
 
 *Comparisons* are paired: floor, ceiling and best model are scored on the values that the model answers, in
 the same resamples. ``skill`` is (L_floor - L) / (L_floor - L_ceiling) with L the loss by the headline metric,
-0 at the floor and 1 at the ceiling. The best model is the one of rank 1 (`subsoil.benchmark.ranking`); it is
-chosen on the same data, which intervals of a difference to it do not hold, but those of ranks do.
+0 at the floor and 1 at the ceiling, and not given where the ceiling is not clearly the better one (the 95 %
+interval of L_floor - L_ceiling holds 0). The best model is the one of rank 1 (`subsoil.benchmark.ranking`);
+it is chosen on the same data, which intervals of a difference to it do not hold, but those of ranks do.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from subsoil import ensembles
 from subsoil.benchmark import bootstrap, ranking, verdicts
 from subsoil.benchmark.metrics import MEANS, METRICS, between_profile_spread
 from subsoil.benchmark.reference import Prediction, Reference
+from subsoil.benchmark.verdicts import ROUNDING
 
 COLUMNS = ("model", "metric", "depth", "group", "value", "lower", "upper", "n", "verdict")
 FLOOR, CEILING, NOISE = BASELINES = ("floor", "ceiling", "noise")
@@ -205,7 +207,10 @@ def _metric_rows(
     """A metric of the models in the slices at the positions ``kept``, all of them by default."""
     chosen = list(range(len(slices)) if kept is None else kept)
     interval = bootstrap.percentile(scores.draws[metric][:, : len(names)][..., chosen])
-    verdict = verdicts.of_bias(target, interval) if metric == "bias" else ""
+    verdict: np.ndarray | str = ""
+    if metric == "bias":
+        verdict = verdicts.of_bias(target, interval)
+        verdict[np.isin(names, BASELINES)] = ""  # no models: chance is what the noise is made of
     return rows(names, [slices[i] for i in chosen], metric, interval, scores.n[: len(names), chosen], verdict)
 
 
@@ -219,6 +224,8 @@ def _paired_rows(
     if FLOOR in of and CEILING in of:
         with np.errstate(divide="ignore", invalid="ignore"):
             skill = bootstrap.percentile((of[FLOOR] - own) / (of[FLOOR] - of[CEILING]))
+        told = bootstrap.percentile(of[FLOOR] - of[CEILING]).lower > 0
+        skill = bootstrap.Interval(*(np.where(told, x, np.nan) for x in skill))
         yield rows(names, seen.slices, "skill", skill, n, verdicts.of_skill(skill))
     for rival, better, worse in (
         (FLOOR, verdicts.BETTER, verdicts.WORSE),
@@ -248,7 +255,11 @@ def rows(
     n: Int[np.ndarray, "model slice"],
     verdict: np.ndarray | str = "",
 ) -> pd.DataFrame:
-    """One row for each model and slice with a value; ``interval``, ``n`` and ``verdict`` [model, slice]."""
+    """One row for each model and slice with a value; ``interval``, ``n`` and ``verdict`` [model, slice].
+
+    What is rounding, as the bias of shares that sum to 1 in each profile, is 0.
+    """
+    interval = bootstrap.Interval(*(np.where(np.abs(x) < ROUNDING, 0.0, x) for x in interval))
     table = pd.DataFrame(
         {
             "model": np.repeat(np.array(names, dtype=object), len(slices)),

@@ -14,6 +14,7 @@ DIRECTIONS = {
 }
 """What a bias above and below 0 means. Carbon with more 14C than observed is younger: it holds bomb carbon or
 has decayed less."""
+ROUNDING = 1e-12
 BETTER, NOT_BETTER, WORSE = "better than the floor", "not better than the floor", "worse than the floor"
 
 
@@ -25,7 +26,7 @@ def of_bias(target: str, bias: Interval) -> np.ndarray:
     ['too young']
     """
     above, below = DIRECTIONS[target]
-    return np.where(bias.lower > 0, above, np.where(bias.upper < 0, below, ""))
+    return np.where(bias.lower > ROUNDING, above, np.where(bias.upper < -ROUNDING, below, ""))
 
 
 def of_skill(skill: Interval) -> np.ndarray:
