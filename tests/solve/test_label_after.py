@@ -72,3 +72,10 @@ def test_times_of_no_use_are_refused(soils: tuple[Blocks, jax.Array]) -> None:
             label_after(*soils, np.full(COLUMNS, years))
     with pytest.raises(BadCall, match="serve one time"):
         Windows.spanning(1.0, 2.0, "single")
+
+
+def test_known_years_may_stand_inside_a_compiled_function(soils: tuple[Blocks, jax.Array]) -> None:
+    inside = jax.jit(lambda blocks, inputs: label_after(blocks, inputs, YEARS))
+    np.testing.assert_allclose(inside(*soils), label_after(*soils, YEARS), atol=1e-13)
+    with pytest.raises(BadCall, match="since the change, not dates"):
+        jax.jit(lambda blocks, inputs: label_after(blocks, inputs, -YEARS))(*soils)

@@ -91,9 +91,13 @@ def label_after(
     >>> np.asarray(f).round(6).ravel().tolist()
     [0.0, 0.632121]
     """
+    if not isinstance(years, jax.core.Tracer):
+        known = np.asarray(years, dtype=float)
+        if not (np.isfinite(known) & (known >= 0.0)).all():
+            raise BadCall(
+                f"years must be zero or positive and finite, got {known}: since the change, not dates"
+            )
     times = jnp.asarray(years, dtype=float)
-    if not isinstance(times, jax.core.Tracer) and not bool((jnp.isfinite(times) & (times >= 0.0)).all()):
-        raise BadCall(f"years must be zero or positive and finite, got {times}: since the change, not dates")
     stock = steady(blocks, inputs)
     layers = times[..., None, None]
     scaled = Blocks(blocks.lower * layers, blocks.diagonal * layers[..., None], blocks.upper * layers)
