@@ -43,16 +43,16 @@ def read(path: Path | str) -> xr.Dataset:
             return file.load()
     except FileNotFoundError:
         raise UnreadableFile(f"{path} is not there") from None
-    except (ValueError, OSError, TypeError, LookupError, RuntimeError, AssertionError) as error:
+    except (ValueError, OSError, TypeError, LookupError, RuntimeError, AssertionError, SyntaxError) as error:
         if path.is_dir():
             raise UnreadableFile(f"{path} is a folder: name the file in it") from None
         with open(path, "rb") as raw:
             start = raw.read(4)
         if start[:3] != b"CDF" and start != b"\x89HDF":
             raise UnreadableFile(f"{path} is no NetCDF file") from error
-        if start == b"\x89HDF":
+        if kind := {b"\x89HDF": "NetCDF-4", b"CDF\x05": "of the kind CDF-5"}.get(start):
             raise UnreadableFile(
-                f"{path} is NetCDF-4, and no library for it is installed: pip install h5netcdf, or "
+                f"{path} is {kind}, and no library for it is installed: pip install h5netcdf, or "
                 f"convert it with `nccopy -k classic {path} classic.nc`"
             ) from error
         raise UnreadableFile(f"{path} is damaged: {error}") from error

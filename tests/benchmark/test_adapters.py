@@ -467,7 +467,7 @@ def table_of(latitude: list[float], longitude: list[float]) -> pd.DataFrame:
 
 
 def chosen(file: xr.Dataset, profiles: pd.DataFrame) -> tuple[dict[str, float], dict[str, str]]:
-    at, why, _ = places.on_profiles(file, file["f_new"], profiles)
+    at, why, _ = places.on_profiles(file, [file["f_new"]], profiles)
     return dict(zip(at["profile_id"].values.tolist(), at["f_new"].values[:, 0].tolist(), strict=True)), why
 
 
@@ -499,25 +499,25 @@ def test_sea_is_passed_over_within_the_limit_only() -> None:
 def test_columns_by_name_and_those_without_a_place() -> None:
     file = short()
     profiles = table_of([0.0, 0.0], [0.0, 0.0]).assign(profile_id=["b", "c"])
-    found, why, notes = places.on_profiles(file, file["f_new"], profiles)
+    found, why, notes = places.on_profiles(file, [file["f_new"]], profiles)
     np.testing.assert_array_equal(found["f_new"].values, F[1:])
     assert why == {"c": "not in the file"}
     assert notes == ("columns without a profile in the reference: 1, the first a",)
     with pytest.raises(BadCall, match="no profile_id of the file is one of the reference"):
-        places.on_profiles(file, file["f_new"], profiles.assign(profile_id=["x", "y"]))
+        places.on_profiles(file, [file["f_new"]], profiles.assign(profile_id=["x", "y"]))
     with pytest.raises(BadCall, match="two columns"):
-        places.on_profiles(file.assign(profile_id=("profile", ["b", "b"])), file["f_new"], profiles)
+        places.on_profiles(file.assign(profile_id=("profile", ["b", "b"])), [file["f_new"]], profiles)
     with pytest.raises(BadCall, match="say where columns are"):
-        places.on_profiles(file.drop_vars("profile_id"), file["f_new"], profiles)
+        places.on_profiles(file.drop_vars("profile_id"), [file["f_new"]], profiles)
     swapped = file.drop_vars("profile_id").assign(lat=("profile", [120.0, 5.0]), lon=("profile", [5.0, 5.0]))
     with pytest.raises(BadCall, match="not lat for lon"):
-        places.on_profiles(swapped, file["f_new"], profiles)
+        places.on_profiles(swapped, [file["f_new"]], profiles)
 
 
 def test_one_column_stands_for_its_own_place() -> None:
     file = short().isel(profile=0).drop_vars("profile_id").assign(lat=50.0, lon=-5.0)
     cells, why, _ = places.on_profiles(
-        file, file["f_new"], table_of([50.01, 51.0, 49.99], [355.0, -5.0, -5.0])
+        file, [file["f_new"]], table_of([50.01, 51.0, 49.99], [355.0, -5.0, -5.0])
     )
     assert cells["profile_id"].values.tolist() == ["p0", "p2"]
     np.testing.assert_array_equal(cells["f_new"], [F[0], F[0]])

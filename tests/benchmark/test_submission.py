@@ -330,3 +330,25 @@ def test_the_order_of_rows_changes_nothing(tmp_path: Path, ran: xr.Dataset) -> N
     other = Reference(REFERENCE.values.iloc[order], REFERENCE.profiles.iloc[::-1], "test")
     again = submission.read(tmp_path / "mine.nc", other).values
     np.testing.assert_array_equal(again, found[:, order])
+
+
+def test_profiles_that_are_not_asked_for_what_a_file_has_do_not_fail(tmp_path: Path) -> None:
+    """Labelled profiles have new carbon and others 14C: each wants only its own."""
+    values = REFERENCE.values[
+        (REFERENCE.values["target"] == np.where(REFERENCE.values["profile_id"] == "p3", "delta14c", "f_new"))
+    ]
+    profiles = REFERENCE.profiles.assign(labelling_years=[12.0, 30.0, np.nan])
+    other = Reference(values.reset_index(drop=True), profiles, "test")
+    layers = pd.DataFrame({"layer_top": [0, 50], "layer_bottom": [50, 100]})
+    new = layers.merge(pd.DataFrame({"profile_id": ["p1", "p2"]}), how="cross").assign(f_new=0.4)
+    old = layers.assign(profile_id="p3", delta14c=[40.0, -100.0], obs_year=2003.0)
+    pd.concat([new, old]).to_csv(tmp_path / "both.csv", index=False)
+    found = submission.read(tmp_path / "both.csv", other)
+    assert np.isfinite(found.values).sum() == 12  # all but those below 100 cm
+    assert found.failures == {}
+    new.to_csv(tmp_path / "new.csv", index=False)
+    found = submission.read(tmp_path / "new.csv", other)
+    assert np.isfinite(found.values).sum() == 8
+    assert found.failures == {}
+    assert found.curves is not None
+    assert found.curves.profile_id == ("p1", "p2")

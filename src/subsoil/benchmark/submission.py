@@ -46,16 +46,15 @@ def read(source: str | Path, reference: Reference) -> Prediction:
     if FUNCTION.fullmatch(text) and not Path(text).exists():
         return Prediction(text.split(":")[1], text, function.answer(text, reference))
     path = Path(source)
-    if path.suffix.lower() in (".csv", ".txt", ".tsv"):
+    if path.suffix.lower() == ".csv":
         file = table.read(path)
-    elif path.suffix.lower() in (".py", ".xlsx", ".json", ".parquet"):
+    elif path.suffix.lower() in (".py", ".txt", ".tsv", ".xlsx", ".json", ".parquet"):
         raise UnreadableFile(f"{path}: expected NetCDF, CSV, or a function as module:function")
     else:
         file = netcdf.read(path)
     adapter = recognise(file)
-    main = adapter.main(file)
     title = str(file.attrs.get("title", path.stem))
-    file, failures, notes = on_profiles(file, main, reference.profiles)
+    file, failures, notes = on_profiles(file, adapter.main(file), reference.profiles)
     output = adapter.convert(file, asked_of(reference, file["profile_id"].values.tolist()))
     return predict(path.stem, title, output, reference, failures, notes)
 
@@ -82,8 +81,10 @@ def predict(
     found = np.full((max(len(x) for x in given), len(reference.values)), np.nan)
     reasons: Counter[tuple[str, str]] = Counter()
     rows = reference.values.reset_index(drop=True)
-    of_profile = rows.groupby("profile_id").indices
-    failed = dict(failures or {})
+    said = {"f_new": output.f_new, "stock_share": output.soc_stock, "delta14c": output.delta14c}
+    wanted = rows["target"].isin([target for target, values in said.items() if values is not None])
+    of_profile = {name: own.index.to_numpy() for name, own in rows[wanted].groupby("profile_id")}
+    failed = {name: why for name, why in (failures or {}).items() if name in of_profile}
     for profile, name in enumerate(output.profile_id):
         column = Column(output, profile)
         own = of_profile.get(name, np.array([], dtype=int))
@@ -97,7 +98,9 @@ def predict(
     found[:, at] = isochrones(output, reference, rows.iloc[at])
     counted = [f"{n} values of {target} are missing, {why}" for (target, why), n in sorted(reasons.items())]
     values = np.where(np.isfinite(found), found, np.nan)
-    return Prediction(model, title, values, curves(output), failed, (*notes, *output.notes, *counted))
+    return Prediction(
+        model, title, values, curves(output, reference), failed, (*notes, *output.notes, *counted)
+    )
 
 
 class Column:
@@ -136,7 +139,9 @@ class Column:
             return np.full((1, len(rows)), np.nan), []
         if target == "stock_share":
             amount = self.stock @ share.T
-            found, timed = amount / amount.sum(axis=1, keepdims=True), np.ones(len(rows), dtype=bool)
+            with np.errstate(invalid="ignore", divide="ignore"):  # where there is no carbon
+                found = amount / amount.sum(axis=1, keepdims=True)
+            timed = np.ones(len(rows), dtype=bool)
         else:
             found, timed = self._at_times(target, rows, share)
         why = []
@@ -213,11 +218,14 @@ def isochrones(output: Output, reference: Reference, rows: pd.DataFrame) -> Floa
     return np.where(enough, total, np.nan)
 
 
-def curves(output: Output) -> Curves | None:
-    """The columns themselves at `AGES`, mean over draws; on `CURVE_CM` where profiles differ in layers."""
-    if output.f_new is None:
+def curves(output: Output, reference: Reference) -> Curves | None:
+    """Labelled profiles' columns at `AGES`, mean over draws; on `CURVE_CM` where they differ in layers."""
+    profiles = reference.profiles
+    labelled = set(profiles.loc[profiles["labelling_years"].notna(), "profile_id"])
+    names = {name: i for i, name in enumerate(output.profile_id) if name in labelled}
+    if output.f_new is None or not names:
         return None
-    columns = [Column(output, i) for i in range(len(output.profile_id))]
+    columns = [Column(output, i) for i in names.values()]
     first = columns[0]
     same = all(
         len(c.top) == len(first.top) and np.allclose(c.top, first.top) and np.allclose(c.bottom, first.bottom)
@@ -232,4 +240,4 @@ def curves(output: Output) -> Curves | None:
         weights = column.stock if column.given_stock is not None else np.full((1, len(column.top)), np.nan)
         stock.append((weights @ share.T).mean(axis=0))
         f_new.append([mean(share, column.stock, column.at("f_new", age)).mean(axis=0) for age in AGES])
-    return Curves(output.profile_id, top, bottom, np.stack(stock), np.moveaxis(np.array(f_new), 1, 2))
+    return Curves(tuple(names), top, bottom, np.stack(stock), np.moveaxis(np.array(f_new), 1, 2))

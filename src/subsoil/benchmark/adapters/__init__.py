@@ -1,6 +1,6 @@
 """What models write, in one form: each adapter knows the names and units of one kind of file.
 
-An adapter is a module with ``main(file)``, the variable that it reads (None where the file is not of its
+An adapter is a module with ``main(file)``, the variables that it reads (none where the file is not of its
 kind), and ``convert(file, asked)``, the file's columns as `output.Output`. By then the file has one axis for
 columns, ``profile``: `places.on_profiles` has chosen for each profile the column that stands for it.
 """
@@ -27,7 +27,7 @@ def recognise(file: xr.Dataset) -> ModuleType:
     if layered.named(file, "f_new") is not None:
         return layered
     for adapter in ADAPTERS:
-        if adapter.main(file) is not None:
+        if adapter.main(file):
             return adapter
     raise BadCall(
         f"nothing to score: give f_new (share of carbon that entered since the label was switched on), "

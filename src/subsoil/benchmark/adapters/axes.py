@@ -43,9 +43,9 @@ def depth_of(file: xr.Dataset, array: xr.DataArray) -> Hashable:
 def arranged(
     file: xr.Dataset, array: xr.DataArray, last: Sequence[Hashable]
 ) -> Float[np.ndarray, "draw profile *rest"]:
-    """Values on axes draw, profile and ``last``, an axis that is not there of length 1.
+    """Values on axes draw, profile and ``last``, an axis that is not there of length 1; infinite is missing.
 
-    Raises BadCall for an axis that has no place.
+    Raises BadCall for an axis that has no place, and for text.
     """
     draw = next((dim for dim in array.dims if dim in DRAWS), "draw")
     order = [draw, "profile", *last]
@@ -55,7 +55,10 @@ def arranged(
             f"{', '.join(map(str, order))}"
         )
     whole = array.expand_dims({dim: 1 for dim in order if dim not in array.dims}).transpose(*order)
+    if whole.dtype.kind not in "fiub":
+        raise BadCall(f"{array.name} holds {whole.dtype}: expected numbers")
     values = whole.values.astype(float)
+    values = np.where(np.isfinite(values), values, np.nan)
     profiles = file.sizes.get("profile", 1)
     return np.broadcast_to(values, (values.shape[0], profiles, *values.shape[2:])).copy()
 
@@ -73,10 +76,12 @@ def layers_of(
             CM_PER_M * arranged(file, netcdf.in_units(file[name], netcdf.LENGTH), [depth])[0]
             for name in ("layer_top", "layer_bottom")
         )
-        if np.isfinite(bottom).any() and np.nanmin(bottom - top) > 0 and np.nanmin(top) >= 0:
-            own = str(file["layer_bottom"].attrs["units"])
-            first = float(np.nanmedian((bottom - top)[:, 0]))
-            netcdf.check_depths(np.nanmax(bottom) / CM_PER_M, first / CM_PER_M, "layer_bottom", own)
+        thick = bottom - top
+        known = np.isfinite(thick)
+        if known.any() and thick[known].min() > 0 and top[known].min() >= 0:
+            uppermost = top == np.where(known, top, np.inf).min(axis=1, keepdims=True)
+            first, own = float(np.median(thick[known & uppermost])), str(file["layer_bottom"].attrs["units"])
+            netcdf.check_depths(bottom[known].max() / CM_PER_M, first / CM_PER_M, "layer_bottom", own)
         return top, bottom
     layers = netcdf.layers(file, depth)
     shape = (file.sizes.get("profile", 1), len(layers.top))
@@ -104,7 +109,7 @@ def labelling_years(file: xr.Dataset, time: Hashable) -> Float[np.ndarray, "prof
             f"axis {time!r} counts dates ({axis.attrs['units']!r}): add the attribute label_start, the "
             f"decimal year of the label's switch, or labelling_years ({time})"
         )
-    return arranged(file, decimal_years(axis), [time])[0] - _year(file.attrs["label_start"])
+    return arranged(file, decimal_years(axis), [time])[0] - decimal_year(file.attrs["label_start"])
 
 
 YEARS = {"yr": 1.0, "d": 1.0 / 365.25}
@@ -126,13 +131,13 @@ def decimal_years(axis: xr.DataArray) -> xr.DataArray:
     if step.strip() not in STEPS or not start[:4].isdigit():
         raise BadCall(f"{axis.name} is in {axis.attrs.get('units')!r}: expected 'days since 1850-01-01'")
     days = CALENDARS.get(str(axis.attrs.get("calendar", "standard")), 365.2425)
-    return _year(start) + axis.astype(float) * STEPS[step.strip()] / days
+    return decimal_year(start) + axis.astype(float) * STEPS[step.strip()] / days
 
 
-def _year(date: object) -> float:
+def decimal_year(date: object) -> float:
     """A decimal year, or a date written year-month-day, as a decimal year.
 
-    >>> _year("1851-01-01 00:00:00"), _year(1990.5)
+    >>> decimal_year("1851-01-01 00:00:00"), decimal_year(1990.5)
     (1851.0, 1990.5)
     """
     parts = str(date).strip().split(" ")[0].split("T")[0].split("-")

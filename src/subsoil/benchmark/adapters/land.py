@@ -39,10 +39,9 @@ TRACERS = ("{}_new", "C13_{}", "C14_{}")
 DENSITY = {"g m-3": 1e-3, "kg m-3": 1.0}
 
 
-def main(file: xr.Dataset) -> xr.DataArray | None:
-    """The carbon of all soil pools, or one of them."""
-    names = carbon_names(file)
-    return file[names[0]] if names else None
+def main(file: xr.Dataset) -> list[xr.DataArray]:
+    """The carbon of all soil pools, or that of each."""
+    return [file[name] for name in carbon_names(file)]
 
 
 def carbon_names(file: xr.Dataset) -> list[str]:
@@ -76,7 +75,8 @@ def convert(file: xr.Dataset, asked: Asked) -> Output:
         )
     time = next((dim for dim in carbon.dims if dim in axes.TIMES), "time")
     per_area = carbon * xr.DataArray(bottom - top, dims=("profile", depth)) * 0.01
-    stock = axes.arranged(file, per_area.mean(time) if time in per_area.dims else per_area, [depth])
+    per_area = (per_area.mean(time) if time in per_area.dims else per_area).rename(names[0])
+    stock = axes.arranged(file, per_area, [depth])
     years = dates = shares = delta = None
     if f_new is not None:
         years = (axes.labelling_years(file, time) if time in f_new.dims else asked.own[:, None])[

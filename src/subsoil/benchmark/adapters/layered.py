@@ -37,9 +37,11 @@ NO_STOCK = "soc_stock is not given: layers of a sample count by their thickness"
 NO_UNIT = "soc_stock has no units: it counts as weights only"
 
 
-def main(file: xr.Dataset) -> xr.DataArray | None:
-    """The first variable of this kind."""
-    return next((array for kind in NAMES if (array := named(file, kind)) is not None), None)
+def main(file: xr.Dataset) -> list[xr.DataArray]:
+    """The variables of this kind; stocks and mean ages only where nothing better is there."""
+    found = {kind: array for kind in NAMES if (array := named(file, kind)) is not None}
+    better = [array for kind, array in found.items() if kind not in ("soc_stock", "mean_age")]
+    return better or list(found.values())
 
 
 def named(file: xr.Dataset, kind: str) -> xr.DataArray | None:
@@ -52,9 +54,7 @@ def named(file: xr.Dataset, kind: str) -> xr.DataArray | None:
 
 def convert(file: xr.Dataset, asked: Asked) -> Output:
     """Output of a file on profiles. Raises BadCall for units and axes that cannot be used."""
-    array = main(file)
-    assert array is not None
-    depth = axes.depth_of(file, array)
+    depth = axes.depth_of(file, main(file)[0])
     top, bottom = axes.layers_of(file, depth)
     stock, notes = stock_of(file, depth, bottom - top)
     years, f_new = _new_carbon(file, depth, asked)
@@ -128,7 +128,7 @@ def dates_of(file: xr.Dataset, array: xr.DataArray) -> tuple[Hashable, Float[np.
     elif date is None and (
         attrs := [file.attrs[n] for n in ("obs_year", "sampling_year") if n in file.attrs]
     ):
-        years = xr.DataArray(float(attrs[0]))
+        years = xr.DataArray(axes.decimal_year(attrs[0]))
     else:
         raise BadCall(f"{array.name} has no date: add obs_year, the decimal year of each value")
     date = "obs_year" if date is None else date

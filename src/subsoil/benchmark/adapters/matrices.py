@@ -51,12 +51,12 @@ CLOSES = 1e-6
 Rates = Float[np.ndarray, "draw profile layer pool"]
 
 
-def main(file: xr.Dataset) -> xr.DataArray | None:
-    """The inputs, where the file has turnover too."""
+def main(file: xr.Dataset) -> list[xr.DataArray]:
+    """The inputs, or the turnover where it has more axes of columns."""
     inputs, turnover = _named(file, "inputs"), _named(file, "turnover")
     if inputs is None or turnover is None:
-        return None
-    return max((inputs, turnover), key=lambda array: len(axes.columns_of(file, array)))
+        return []
+    return sorted([inputs, turnover], key=lambda array: -len(axes.columns_of(file, array)))[:1]
 
 
 def convert(file: xr.Dataset, asked: Asked) -> Output:

@@ -47,11 +47,11 @@ class Output:
     profile_id: tuple[str, ...]
     layer_top: Float[np.ndarray, "profile layer"]
     layer_bottom: Float[np.ndarray, "profile layer"]
-    soc_stock: Float[np.ndarray, "draw profile layer"] | None = None
+    soc_stock: Float[np.ndarray, "#draw profile layer"] | None = None
     years: Float[np.ndarray, "#draw #profile #layer time"] | None = None
-    f_new: Float[np.ndarray, "draw profile layer time"] | None = None
+    f_new: Float[np.ndarray, "#draw profile layer time"] | None = None
     obs_year: Float[np.ndarray, "#profile date"] | None = None
-    delta14c: Float[np.ndarray, "draw profile layer date"] | None = None
+    delta14c: Float[np.ndarray, "#draw profile layer date"] | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -109,7 +109,7 @@ def check_years(years: Float[np.ndarray, "#draw #profile #layer time"]) -> None:
 
 
 def check_share(
-    f_new: Float[np.ndarray, "draw profile layer time"],
+    f_new: Float[np.ndarray, "#draw profile layer time"],
     years: Float[np.ndarray, "#draw #profile #layer time"],
 ) -> None:
     """Raises BadCall for shares in per cent, and for those that fall with time: the share of OLD carbon."""
@@ -133,7 +133,7 @@ def check_share(
 
 
 def check_stock(
-    stock: Float[np.ndarray, "draw profile layer"], thickness: Float[np.ndarray, "profile layer"]
+    stock: Float[np.ndarray, "#draw profile layer"], thickness: Float[np.ndarray, "profile layer"]
 ) -> None:
     """Raises BadCall for a negative stock, and for one summed from the surface.
 
@@ -159,7 +159,7 @@ def _rises(values: np.ndarray) -> float:
     return float((step > 0).mean()) if step.size else 0.0
 
 
-def check_delta14c(delta: Float[np.ndarray, "draw profile layer date"]) -> None:
+def check_delta14c(delta: Float[np.ndarray, "#draw profile layer date"]) -> None:
     """Raises BadCall for 14C that is no Delta14C in per mil.
 
     >>> check_delta14c(np.linspace(0.7, 1.1, 12).reshape(1, 3, 4, 1))

@@ -1,5 +1,7 @@
 """Which column of a file stands for a profile: the one that names it, else the nearest with carbon."""
 
+import functools
+import operator
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -23,18 +25,16 @@ NAMES = {"latitude": ("lat", "latitude", "nav_lat"), "longitude": ("lon", "longi
 
 
 def on_profiles(
-    file: xr.Dataset, main: xr.DataArray, profiles: pd.DataFrame
+    file: xr.Dataset, main: Sequence[xr.DataArray], profiles: pd.DataFrame
 ) -> tuple[xr.Dataset, dict[str, str], tuple[str, ...]]:
     """The file at profiles: one axis ``profile`` in place of its axes of columns, with ``profile_id``.
 
-    main: the variable whose axes count, missing everywhere in a column without land. Returns the file at the
+    main: the variables that count, all of them missing in a column without land. Returns the file at the
     profiles that have a column, why the others have none, and what is to be noted. Raises BadCall for a file
     that does not say where its columns are, and where no profile has one.
     """
-    columns = columns_of(file, main)
-    others = [dim for dim in main.dims if dim not in columns]
-    known = main.notnull()  # noqa: PD004  # arrays of xarray have no notna
-    valid = known.any(others) if others else known
+    columns = columns_of(file, main[0])
+    valid = functools.reduce(operator.or_, (_filled(array, columns) for array in main))
     if "profile_id" in file.variables and set(file["profile_id"].dims) <= set(columns):
         at, why, notes = _by_name(file, valid, columns, profiles)
     else:
@@ -42,13 +42,24 @@ def on_profiles(
     found = at >= 0
     names = profiles.loc[found, "profile_id"].tolist()
     if not names:
-        raise BadCall(f"no profile has a column; the first: {next(iter(why.values()), 'there is none')}")
+        raise BadCall(
+            f"no profile of the reference has a column; the first: {next(iter(why.values()), 'none')}"
+        )
     places = np.unravel_index(at[found], tuple(file.sizes[dim] for dim in columns)) if columns else ()
     chosen = file.isel({dim: xr.DataArray(i, dims="profile") for dim, i in zip(columns, places, strict=True)})
     chosen = chosen.drop_vars(["profile_id", "profile"], errors="ignore")
     if not columns:
         chosen = chosen.expand_dims({"profile": len(names)})
     return chosen.assign_coords(profile_id=("profile", names)), why, notes
+
+
+def _filled(array: xr.DataArray, columns: Sequence[Hashable]) -> xr.DataArray:
+    """Which columns have any value."""
+    if not array.size:
+        raise BadCall(f"{array.name} is empty: its axes have the lengths {dict(array.sizes)}")
+    known = array.notnull()  # noqa: PD004  # arrays of xarray have no notna
+    others = [dim for dim in array.dims if dim not in columns]
+    return known.any(others) if others else known
 
 
 def _by_name(

@@ -56,17 +56,7 @@ def _rows(path: Path) -> pd.DataFrame:
         raise UnreadableFile(f"{path} is no CSV table: {error}") from error
     rows.columns = rows.columns.str.strip()
     rows = rows.rename(columns={"lat": "latitude", "lon": "longitude"})
-    missing = [name for name in LAYER if name not in rows]
-    if "profile_id" not in rows and not {"latitude", "longitude"} <= set(rows):
-        missing.insert(0, "profile_id (or latitude and longitude)")
-    if not set(VALUES) & set(rows):
-        missing.append("f_new")
-    if "delta14c" in rows and "obs_year" not in rows:
-        missing.append("obs_year")
-    if missing:
-        raise BadCall(f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, rows))}")
-    if not len(rows):
-        raise BadCall(f"{path} has no rows")
+    _want_columns(path, rows)
     for name in NUMBERS:
         if name in rows:
             numbers = pd.to_numeric(rows[name], errors="coerce")
@@ -77,6 +67,22 @@ def _rows(path: Path) -> pd.DataFrame:
     if "profile_id" in rows:
         rows["profile_id"] = rows["profile_id"].str.strip()
     return rows
+
+
+def _want_columns(path: Path, rows: pd.DataFrame) -> None:
+    missing = [name for name in LAYER if name not in rows]
+    if "profile_id" not in rows and not {"latitude", "longitude"} <= set(rows):
+        missing.insert(0, "profile_id (or latitude and longitude)")
+    if not set(VALUES) & set(rows):
+        missing.append("f_new")
+    if "delta14c" in rows and "obs_year" not in rows:
+        missing.append("obs_year")
+    if missing and len(rows.columns) == 1:
+        raise BadCall(f"{path} has one column, {rows.columns[0]!r}: separate columns by commas")
+    if missing:
+        raise BadCall(f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, rows))}")
+    if not len(rows):
+        raise BadCall(f"{path} has no rows")
 
 
 def _put(file: xr.Dataset, rows: pd.DataFrame, name: str, axis: str | None, shape: tuple[int, ...]) -> None:

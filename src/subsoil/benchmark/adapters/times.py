@@ -32,9 +32,12 @@ def share_at(
     usable = np.isfinite(rows) & np.isfinite(times) & (times > 0)
     open_ = ~known & (np.where(usable, times, np.inf).min(axis=1, initial=np.inf) < wanted)
     open_ &= np.where(usable, times, -np.inf).max(axis=1, initial=-np.inf) > wanted
-    if open_.any() and usable[open_].all() and (times[open_] == times[open_][0]).all():
-        order = np.argsort(times[open_][0])
-        found[open_] = _drawn(times[open_][0][order], rows[open_][:, order], wanted)
+    if not open_.any():
+        return found.reshape(f_new.shape[:-1])
+    shared = times[open_][0]
+    order = np.argsort(shared)
+    if usable[open_].all() and (times[open_] == shared).all() and (np.diff(shared[order]) > 0).all():
+        found[open_] = _drawn(shared[order], rows[open_][:, order], wanted)
     else:
         for row in np.flatnonzero(open_):
             at, last = np.unique(times[row, usable[row]][::-1], return_index=True)
