@@ -141,7 +141,18 @@ def test_verdict_counts_what_beats_the_floor() -> None:
 
 def test_verdict_of_a_submitted_model_comes_first() -> None:
     told = verdict.sentences(made(three(), submitted="bad"))
-    assert told[0] == "bad is not better than the floor: skill −2, −3 to −1, rank 3 of 3."
+    assert told[0].startswith(
+        "bad is not better than the floor: skill −2, −3 to −1, rank 3 of 3. It errs by 40 pp; the floor errs"
+    )
+    assert told[1] == "It is too young at 0–10 cm."
+    assert told[2].startswith("2 of 3 models come closer")
+
+
+def test_verdict_of_one_model_is_of_it_alone() -> None:
+    rows = [row for row in three() if row[0] not in ("middling", "bad")]
+    told = verdict.sentences(made(rows, submitted=["good"]))
+    assert told[0].startswith("good is better than the floor: skill 0.5, 0.3 to 0.6. It errs by 10 pp;")
+    assert told[1:] == ["It is too young at 0–10 cm."]
 
 
 def test_verdict_of_the_questions_counts_models_that_pass_all() -> None:

@@ -40,9 +40,9 @@ values.csv: observed shares, of which predictions.csv has the models' answers th
 
 FLOOR, CEILING, NOISE = "floor", "ceiling", "noise"
 BASELINES: Mapping[str, str] = {
-    CEILING: "ceiling: age model at sites left out",
-    NOISE: "noise: error of the measurement",
-    FLOOR: "floor: mean of the depth",
+    CEILING: "age model at sites left out",
+    NOISE: "error of the measurement",
+    FLOOR: "mean of the depth",
 }
 NEARLY_ALL = 0.995
 """Part of the values from which nothing is said of the rest."""

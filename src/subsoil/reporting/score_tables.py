@@ -207,23 +207,15 @@ def _score(table: pd.DataFrame, name: str, metric: str) -> Cell:
     if name not in table.index:
         return Cell(NOTHING)
     bare = metric.removeprefix(target(metric))
-    factor = UNITS[target(metric)].factor if bare in SCALED else 1.0
-    value, lower, upper = (factor * float(table[column][name]) for column in ("value", "lower", "upper"))
-    text = signed(tidy(value), 3) if bare.startswith("bias") or "_minus_" in bare else number(tidy(value))
-    verdict = str(table["verdict"][name]) if bare == "bias" else ""
-    ends = interval(tidy(lower), tidy(upper))
-    return Cell(
-        text, key(value), KINDS.get(verdict, ""), " · ".join(part for part in (ends, verdict) if part)
+    factor, places = (UNITS[target(metric)].factor, 1) if bare in SCALED else (1.0, 2)
+    exact = factor * float(table["value"][name])
+    value, lower, upper = (
+        round(factor * float(table[column][name]), places) + 0.0 for column in ("value", "lower", "upper")
     )
-
-
-def tidy(value: float) -> float:
-    """The value without what is rounding: three digits of it, at most three decimals.
-
-    >>> tidy(1e-17), tidy(0.12345), tidy(float("inf"))
-    (0.0, 0.123, inf)
-    """
-    return round(value, 3) + 0.0
+    text = signed(value, 3) if bare.startswith("bias") or "_minus_" in bare else number(value)
+    verdict = str(table["verdict"][name]) if bare == "bias" else ""
+    note = " · ".join(part for part in (interval(lower, upper), verdict) if part)
+    return Cell(text, key(exact), KINDS.get(verdict, ""), note)
 
 
 def _count(table: pd.DataFrame, name: str) -> Cell:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from subsoil.reporting.board import CEILING, FLOOR, Board, ranged
 from subsoil.reporting.figures.scores_bias import shared
-from subsoil.reporting.figures.scores_questions import PASS
+from subsoil.reporting.figures.scores_questions import PASS, passed
 from subsoil.reporting.quantities import interval, joined, number
 
 BEST = 3
@@ -13,21 +13,38 @@ MOST = 0.5  # share of the models from which an error is one of most of them
 
 
 def sentences(board: Board) -> list[str]:
-    """How many models beat the floor, which are best, what most get wrong; first those handed in."""
-    told = [_submitted(board, name) for name in board.submitted]
-    told += [_beaten(board), _best(board), _wrong(board), _asked(board), _silent(board)]
+    """How many models beat the floor, which are best, what most get wrong; first those handed in.
+
+    Where nothing but models that were handed in is on the board, each is told by itself.
+    """
+    told = [text for name in board.submitted for text in _alone(board, name)]
+    if set(board.models) != set(board.submitted):
+        told += [_beaten(board), _best(board), _wrong(board), _asked(board), _silent(board)]
     return [text for text in told if text]
 
 
-def _submitted(board: Board, name: str) -> str:
-    skill = board.scores("skill")
+def _alone(board: Board, name: str) -> list[str]:
+    """One model: where it stands, where it errs, what it passes."""
+    skill, rmse = board.scores("skill"), board.scores("rmse")
     if name not in board.scored:
-        return f"{name} has no score; the failures below say why."
+        return [f"{name} has no score; the failures below say why."]
     order = board.ranked
     place = f"rank {order.index(name) + 1} of {len(order)}" if name in order else "without a rank"
-    if name not in skill.index:
-        return f"{name} stands {place}."
-    return f"{name} is {skill['verdict'][name]}: skill {_with(skill, name)}, {place}."
+    place = f", {place}" if len(board.models) > 1 else ""
+    stands = f"skill {_with(skill, name)}{place}" if name in skill.index else f"no skill{place}"
+    verdict = f"is {skill['verdict'][name]}" if name in skill.index else "has no floor to beat"
+    first = f"{name} {verdict}: {stands}. It errs by {_with(rmse, name, 100)} pp"
+    errs = [
+        f"{board.scores('bias', depth)['verdict'][name]} at {ranged(depth)} cm"
+        for depth in board.depths
+        if board.scores("bias", depth)["verdict"].get(name)
+    ]
+    right, asked = passed(board, name)
+    return [
+        f"{first}{_ends(board)}. Errors are root mean squares in percentage points (pp) of new carbon.",
+        f"It is {joined(errs)}." if errs else "It has no clear bias in any depth class.",
+        f"It passes {right} of {asked} questions of the paper that it answers." if asked else "",
+    ]
 
 
 def _beaten(board: Board) -> str:
@@ -56,17 +73,20 @@ def _best(board: Board) -> str:
     ]
     if not told:
         return ""
-    ends = ((FLOOR, "the floor"), (CEILING, "the ceiling, an age model at sites it has not seen,"))
-    stands = [
-        f"{words} errs by {number(100 * float(rmse['value'][name]))} pp"
-        for name, words in ends
-        if name in rmse.index
-    ]
-    tail = f"; {joined(stands)}" if stands else ""
     return (
-        f"Best {'is' if len(told) == 1 else 'are'} {joined(told)}{tail}. Errors are root mean squares in "
-        "percentage points (pp) of new carbon."
+        f"Best {'is' if len(told) == 1 else 'are'} {joined(told)}{_ends(board)}. Errors are root mean "
+        "squares in percentage points (pp) of new carbon."
     )
+
+
+def _ends(board: Board) -> str:
+    """What floor and ceiling err by."""
+    rmse = board.scores("rmse")["value"]
+    words = {FLOOR: "the floor", CEILING: "the ceiling, an age model at sites it has not seen,"}
+    told = [
+        f"{text} errs by {number(100 * float(rmse[name]))} pp" for name, text in words.items() if name in rmse
+    ]
+    return f"; {joined(told)}" if told else ""
 
 
 def _wrong(board: Board) -> str:
