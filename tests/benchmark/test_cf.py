@@ -1,5 +1,6 @@
 """The reference as CF NetCDF: nothing lost, tied as CF ties it, the same bytes; maps by hand."""
 
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,3 +201,20 @@ def test_the_workbook_is_kept_whole(workbook: Path, tmp_path: Path) -> None:
     same_rows(read(write_cf(real, tmp_path / "r.nc")), real)
     file = read(write_cells(real, tmp_path / "c.nc"))
     assert int(file["samples"].sum()) == len(real.rows("f_new"))
+
+
+@pytest.mark.data
+def test_the_example_writes_its_maps(workbook: Path, tmp_path: Path) -> None:
+    """examples/ilamb3/maps.py; what ilamb3 then makes of a map is in tests/golden/test_ilamb3.py."""
+    examples = Path(__file__).parents[2] / "examples/ilamb3"
+    runpy.run_path(str(examples / "maps.py"))["main"](tmp_path, ["icbm"])
+    assert {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.nc")} == {
+        "profiles.nc", "reference.nc", "models/icbm.nc",
+    }  # fmt: skip
+    data, model = read(tmp_path / "reference.nc"), read(tmp_path / "models/icbm.nc")
+    name = data.attrs["variable_id"]
+    assert f'VARIABLE = "{name}"' in (examples / "compare.py").read_text("utf-8")
+    shallow = data["depth_bnds"].isel(nv=1) <= 1.0
+    both = [np.isfinite(file[name]).where(shallow, drop=True) for file in (data, model)]
+    np.testing.assert_array_equal(*both)
+    assert np.abs(model[name] - data[name]).mean() < 0.3
