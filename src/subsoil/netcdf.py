@@ -39,23 +39,30 @@ def read(path: Path | str) -> xr.Dataset:
     """
     path = Path(path)
     try:
-        with xr.open_dataset(path, decode_times=False) as file:
-            return file.load()
-    except FileNotFoundError:
-        raise UnreadableFile(f"{path} is not there") from None
-    except (ValueError, OSError, TypeError, LookupError, RuntimeError, AssertionError, SyntaxError) as error:
-        if path.is_dir():
-            raise UnreadableFile(f"{path} is a folder: name the file in it") from None
         with open(path, "rb") as raw:
             start = raw.read(4)
-        if start[:3] != b"CDF" and start != b"\x89HDF":
-            raise UnreadableFile(f"{path} is no NetCDF file") from error
-        if kind := {b"\x89HDF": "NetCDF-4", b"CDF\x05": "of the kind CDF-5"}.get(start):
-            raise UnreadableFile(
-                f"{path} is {kind}, and no library for it is installed: pip install h5netcdf, or "
-                f"convert it with `nccopy -k classic {path} classic.nc`"
-            ) from error
+    except FileNotFoundError:
+        raise UnreadableFile(f"{path} is not there") from None
+    except IsADirectoryError:
+        raise UnreadableFile(f"{path} is a folder: name the file in it") from None
+    if start[:3] != b"CDF" and start != b"\x89HDF":
+        raise UnreadableFile(f"{path} is no NetCDF file")
+    if start == b"CDF\x05" and "netcdf4" not in xr.backends.list_engines():
+        raise UnreadableFile(_no_library(path, "CDF-5", "netCDF4"))  # SciPy takes it for another kind
+    try:
+        with xr.open_dataset(path, decode_times=False) as file:
+            return file.load()
+    except (ValueError, OSError, TypeError, LookupError, RuntimeError, AssertionError, SyntaxError) as error:
+        if start == b"\x89HDF":
+            raise UnreadableFile(_no_library(path, "NetCDF-4", "h5netcdf")) from error
         raise UnreadableFile(f"{path} is damaged: {error}") from error
+
+
+def _no_library(path: Path, kind: str, library: str) -> str:
+    return (
+        f"{path} is {kind}, and no library for it is installed: pip install {library}, or "
+        f"convert it with `nccopy -k classic {path} classic.nc`"
+    )
 
 
 def is_depth(file: xr.Dataset, dim: Hashable) -> bool:

@@ -603,3 +603,13 @@ def test_each_form_finds_its_adapter() -> None:
     forms = {layered: short(), matrices: system(), land: history(model("clm5").grid.node)}
     assert {recognise(file) for file in forms.values()} == set(forms)
     assert all(recognise(file) is adapter for adapter, file in forms.items())
+
+
+def test_a_list_of_sites_does_not_stand_for_far_ones() -> None:
+    """Sites 10 degrees apart are no grid of 10 degrees: 1.5 degrees is as far as a list reaches."""
+    at = np.arange(0.0, 50.0, 10.0)
+    file = xr.Dataset(
+        {"f_new": (("site", "layer"), np.ones((5, 2))), "lat": ("site", at), "lon": ("site", 0.0 * at)}
+    )
+    cells, why = chosen(file, table_of([11.4, 11.6], [0.0, 0.0]))
+    assert (set(cells), set(why)) == ({"p0"}, {"p1"})

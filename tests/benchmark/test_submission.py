@@ -271,6 +271,9 @@ def test_sources_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "text.nc").write_text("no")
     with pytest.raises(UnreadableFile, match="no NetCDF"):
         submission.read("text.nc", REFERENCE)
+    (tmp_path / "five.nc").write_bytes(b"CDF\x05" + bytes(100))
+    with pytest.raises(UnreadableFile, match="is CDF-5, and no library for it"):
+        submission.read("five.nc", REFERENCE)
     with pytest.raises(UnreadableFile, match="is a folder"):
         submission.read(tmp_path, REFERENCE)
 

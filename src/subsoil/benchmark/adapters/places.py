@@ -19,8 +19,8 @@ SPACINGS = 1.5
 """Farther than this many spacings of the grid, a cell does not stand for a profile."""
 ALONE = 0.1
 """Degrees: how far a single column may be."""
-COARSEST = 5.0
-"""Degrees: no list of columns is taken for a grid coarser than this."""
+COARSEST = 1.0
+"""Degrees: no list of columns is taken for a grid coarser than this, lest a site stand for a far one."""
 NAMES = {"latitude": ("lat", "latitude", "nav_lat"), "longitude": ("lon", "longitude", "nav_lon")}
 
 

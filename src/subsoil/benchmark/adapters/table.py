@@ -40,7 +40,7 @@ def read(path: Path | str) -> xr.Dataset:
         values[rows["_profile"], rows["_layer"]] = rows[name]
         file[name] = (("column", "layer"), values, {"units": "cm"})
     for name, unit in VALUES.items():
-        if name in rows:
+        if name in rows and rows[name].notna().any():
             axis = {"f_new": "labelling_years", "delta14c": "obs_year"}.get(name)
             _put(file, rows.dropna(subset=[name]), name, axis, shape)
             file[name].attrs["units"] = unit
