@@ -31,7 +31,8 @@ from subsoil.errors import BadCall
 from subsoil.models.catalogue import model
 
 RATIO = 1e-12
-"""14C/C that CLM, CTSM and ELM count as Delta14C = 0 (constant c14ratio in their code)."""
+"""14C/C that CLM, CTSM and ELM count as Delta14C = 0, their constant c14ratio. The value is that of a port of
+CTSM and of scripts for the output of ELM; it was not read in the models' own code."""
 SOIL, LITTER = re.compile(r"(SOIL\d|[A-Z]{3}_SOM)C_vr"), re.compile(r"(LITR\d|[A-Z]{3}_LIT)C_vr")
 SAME = 5e-3
 """Nodes within this share of their depth are those of a known grid: files round to single precision."""
