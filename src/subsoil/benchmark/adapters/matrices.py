@@ -13,7 +13,9 @@ each also under its letter, each with columns and draws in front where they diff
 ``diffusivity`` (m2 yr-1) and ``velocity`` (m yr-1, positive down) at the inner boundaries [boundary], taken
 through `subsoil.models.transport.exchange`. Where inputs are per volume (kg m-3 yr-1) V acts on densities
 and is turned into one of stocks with the thickness of the layers. For the form see Lu et al. 2020, "Full
-implementation of matrix approach to biogeochemistry module of CLM5". Carbon is conserved: no transfers above 1, and V moves it without loss.
+implementation of matrix approach to biogeochemistry module of CLM5".
+
+Carbon is conserved: no transfers above 1, and V moves it without loss.
 """
 
 from collections.abc import Hashable, Mapping
