@@ -89,8 +89,7 @@ def folder(path: Path | str) -> Iterator[Path]:
     ...     sorted(p.name for p in (Path(parent) / "out").iterdir())
     ['.subsoil', 'headline.csv']
     """
-    target = _prepare(path)
-    _refuse_foreign(target)
+    target = replaceable(path)
     temporary = _sibling(target, _TEMPORARY)
     temporary.mkdir()
     try:
@@ -103,6 +102,16 @@ def folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replaceable(path: Path | str) -> Path:
+    """Whether `folder` could write `path`, asked before long work; returns its absolute path.
+
+    Raises `BadCall` as `folder` does.
+    """
+    target = _prepare(path)
+    _refuse_foreign(target)
+    return target
 
 
 def recover(path: Path | str) -> None:

@@ -276,6 +276,7 @@ def leaderboard(
     from subsoil.models import catalogue
 
     record, names = Record(progress=progress), scoreboard.named(models, catalogue.homes())
+    atomic.replaceable(out)
     command = " ".join(["subsoil leaderboard", *([f"--models {','.join(names)}"] if models else [])])
     setting = _reference(record, data, demo)
     answers = scoreboard.asked(record, names, setting)
@@ -311,15 +312,14 @@ def score(
     from subsoil import scoreboard
     from subsoil.benchmark import submission
 
-    record = Record(progress=progress)
+    record, shown = Record(progress=progress), scoreboard.shown(source, name)
+    folder = atomic.replaceable(Path("out/score") / shown if out is None else out)
     setting = _reference(record, data, demo)
     record.step(f"read {source}", 0.3)
-    answer = submission.read(source, setting.reference)
-    answer = replace(answer, model=scoreboard.free(name or answer.model))
-    told = {"command": f"subsoil score {source}", "submitted": [answer.model]}
-    folder = Path("out/score") / answer.model if out is None else out
+    answer = replace(submission.read(source, setting.reference), model=shown)
+    told = {"command": f"subsoil score {source}", "submitted": [shown]}
     page, table = _scored(record, setting, [answer], folder, seed, resamples, **told)
-    return page, scoreboard.short(table, answer.model)
+    return page, scoreboard.short(table, shown)
 
 
 def asked(out: Path | str, data: Path | None = None, demo: bool = False) -> pd.DataFrame:

@@ -319,18 +319,23 @@ def compact(bundle: Mapping[str, Any]) -> str:
     return json.dumps(tree, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def free(name: str) -> str:
-    """The name of a model that is handed in, where it can be a folder and is no baseline's.
+def shown(source: Path | str, name: str | None = None) -> str:
+    """The name of a model that is handed in: as given, or that of its file or function.
 
-    >>> free("my_model-2")
-    'my_model-2'
+    Raises BadCall for one that cannot be a folder, or is a baseline's.
+
+    >>> shown("runs/mine.nc"), shown("mine:answer"), shown("mine.nc", "my-model")
+    ('mine', 'answer', 'my-model')
     """
-    if name in BASELINES or not NAME.fullmatch(name):
+    text = str(source)
+    own = Path(text).stem if Path(text).exists() or ":" not in text else text.rpartition(":")[2]
+    found = own if name is None else name
+    if found in BASELINES or not NAME.fullmatch(found):
         raise BadCall(
-            f"--name {name!r}: expected letters, digits, dots, plus, minus and underscores, other than "
-            f"{', '.join(BASELINES)}"
+            f"name {found!r}: expected letters, digits, dots, plus, minus and underscores, other than "
+            f"{', '.join(BASELINES)}; give another with --name"
         )
-    return name
+    return found
 
 
 def short(table: pd.DataFrame, model: str) -> pd.DataFrame:
