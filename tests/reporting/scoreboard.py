@@ -164,7 +164,9 @@ def write(folder: Path, models: int = 35, sites: int = 48, submitted: str = "") 
     QUESTIONS.to_csv(folder / "questions.csv", index=False)
     manifest = {
         "protocol": "1.0", "seed": 0, "resamples": 60, "seconds": 12.3, "versions": {"subsoil": "0.1.0"},
-        "command": "subsoil leaderboard", "models": {name: f"Title of {name}" for name in names},
+        "command": "subsoil leaderboard",
+        "notes": {"model05": ["lies above 30 cm"], "reference": []},
+        "models": {name: f"Title of {name}" for name in names},
         "data": [{"name": "made up", "sha256": "ab" * 32}],
     }  # fmt: skip
     if submitted:

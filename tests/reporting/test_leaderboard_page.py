@@ -136,7 +136,7 @@ def test_verdict_counts_what_beats_the_floor() -> None:
     assert (
         "the floor errs by 20 pp and the ceiling, an age model at sites it has not seen, errs by 5 pp" in best
     )
-    assert wrong == "What most get wrong: at 0–10 cm 3 of 3 hold carbon that is too young."
+    assert wrong == "What most get wrong: their carbon is too young at 0–10 cm (3 of 3 models)."
 
 
 def test_verdict_of_a_submitted_model_comes_first() -> None:

@@ -5,7 +5,7 @@ noise of the data are models too. A model that answers too few of the values has
 (`subsoil.benchmark.ranking`): it stands after those that have one, whatever its skill.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,8 +44,6 @@ BASELINES: Mapping[str, str] = {
     NOISE: "error of the measurement",
     FLOOR: "mean of the depth",
 }
-NEARLY_ALL = 0.995
-"""Part of the values from which nothing is said of the rest."""
 LONGEST = 20
 """Characters of a name that an axis has room for."""
 
@@ -146,25 +144,15 @@ class Board(Results):
         return str(text) or BASELINES.get(model, model)
 
     def label(self, model: str) -> str:
-        """The name as an axis has room for, with the part of the values that it answers where not all."""
-        part = self.answered[model]
+        """The name as an axis has room for, with the part of the values that it answers if it has no rank."""
         name = model if len(model) <= LONGEST else model[: LONGEST - 1] + "…"
-        return name if part >= NEARLY_ALL or model in BASELINES else f"{name} ({100 * part:.0f} %)"
+        return name if model in (*self.ranked, *BASELINES) else f"{name} ({100 * self.answered[model]:.0f} %)"
 
 
 def read(folder: Path | str) -> Board:
     """Read a folder of scores. Raises `UnreadableFile` if it holds none."""
     found = results.read(folder, SCORES)
     return Board(found.folder, found.tables, found.absent, found.manifest)
-
-
-def places(names: Iterable[str], marked: Sequence[str]) -> list[int]:
-    """Positions of the marked models among the names.
-
-    >>> places(["a", "b"], ["b"])
-    [1]
-    """
-    return [place for place, name in enumerate(names) if name in marked]
 
 
 def bounds(depth: str) -> tuple[float, float]:

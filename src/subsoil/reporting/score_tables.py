@@ -154,6 +154,21 @@ def failures(board: Board) -> Table:
     return _table(caption, ("Model", "Profiles", "Why"), 3, rows)
 
 
+def notes(board: Board) -> Table:
+    """What the run says of models and data."""
+    told = board.manifest.get("notes")
+    found = told.items() if isinstance(told, dict) else ()
+    rows = [
+        (
+            _named(board, str(name)),
+            Cell("; ".join(map(str, lines)) if isinstance(lines, list) else str(lines)),
+        )
+        for name, lines in found
+        if lines
+    ]
+    return _table("Notes on models and data", ("Of", "Note"), 2, rows, folded=True)
+
+
 def _metrics(board: Board, metrics: Mapping[str, str], caption: str) -> Table:
     """Models by metrics, over all values; a metric that no model has is left out."""
     found = {metric: board.scores(metric) for metric in metrics}
@@ -207,15 +222,22 @@ def _score(table: pd.DataFrame, name: str, metric: str) -> Cell:
     if name not in table.index:
         return Cell(NOTHING)
     bare = metric.removeprefix(target(metric))
-    factor, places = (UNITS[target(metric)].factor, 1) if bare in SCALED else (1.0, 2)
-    exact = factor * float(table["value"][name])
-    value, lower, upper = (
-        round(factor * float(table[column][name]), places) + 0.0 for column in ("value", "lower", "upper")
-    )
+    factor = UNITS[target(metric)].factor if bare in SCALED else 1.0
+    exact, *ends = (factor * float(table[column][name]) for column in ("value", "lower", "upper"))
+    value, lower, upper = (rounded(x, scaled=bare in SCALED) for x in (exact, *ends))
     text = signed(value, 3) if bare.startswith("bias") or "_minus_" in bare else number(value)
     verdict = str(table["verdict"][name]) if bare == "bias" else ""
     note = " · ".join(part for part in (interval(lower, upper), verdict) if part)
     return Cell(text, key(exact), KINDS.get(verdict, ""), note)
+
+
+def rounded(value: float, scaled: bool) -> float:
+    """To the digits that mean something: one decimal from 1 on of what has a unit, else two.
+
+    >>> rounded(12.345, scaled=True), rounded(-0.0412, scaled=True), rounded(1.2345, scaled=False)
+    (12.3, -0.04, 1.23)
+    """
+    return round(value, 1 if scaled and abs(value) >= 1 else 2) + 0.0
 
 
 def _count(table: pd.DataFrame, name: str) -> Cell:
@@ -240,4 +262,5 @@ TABLES: Mapping[str, tuple[Needs, Callable[[Board], Table]]] = {
     "questions": ({**SCORED, "questions": ()}, questions),
     "targets": (SCORED, targets),
     "failures": ({"leaderboard": ()}, failures),
+    "notes": ({"leaderboard": ()}, notes),
 }

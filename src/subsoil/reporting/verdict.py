@@ -57,7 +57,7 @@ def _beaten(board: Board) -> str:
     below = int((known["upper"] < 0).sum())
     return (
         f"{above} of {len(known)} models come closer to the measured shares of new carbon than the floor, "
-        "the mean of each depth, which knows nothing but the depth. "
+        "the mean of the other sites at the same depth. "
         f"For {clear} of them the whole 95 % interval says so; "
         f"{below} {'is' if below == 1 else 'are'} clearly worse."
     )
@@ -91,14 +91,15 @@ def _ends(board: Board) -> str:
 
 def _wrong(board: Board) -> str:
     """The errors that most models share."""
-    told = []
+    told: dict[str, list[str]] = {}
     for depth, young, old, of in shared(board):
         count, word = (young, "too young") if young >= old else (old, "too old")
         if of and count >= MOST * of:
-            told.append(f"at {ranged(depth)} cm {count} of {of} hold carbon that is {word}")
+            told.setdefault(word, []).append(f"{ranged(depth)} cm ({count} of {of} models)")
     if not told:
         return "No error of one sign is shared by most models at any depth."
-    return f"What most get wrong: {'; '.join(told)}."
+    errors = [f"their carbon is {word} at {joined(where)}" for word, where in told.items()]
+    return f"What most get wrong: {'; '.join(errors)}."
 
 
 def _asked(board: Board) -> str:
@@ -129,7 +130,7 @@ def _silent(board: Board) -> str:
     """Models without a rank and without a score."""
     part = [name for name in board.scored if name not in board.ranked]
     none = [name for name in board.models if name not in board.scored]
-    told = [f"{joined(part)} {_have(part)} no rank, for too many layers lie outside"] if part else []
+    told = [f"{joined(part)} {_have(part)} no rank, for too many sampled layers lie outside"] if part else []
     told += [f"{joined(none)} {_have(none)} no score at all"] if none else []
     return f"{'; '.join(told)}." if told else ""
 

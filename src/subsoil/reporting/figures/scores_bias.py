@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from subsoil.reporting import bars, style
-from subsoil.reporting.board import ALL, Board, places, ranged, signed
+from subsoil.reporting.board import ALL, Board, ranged, signed
 from subsoil.reporting.drawing import Drawing, Panel
+from subsoil.reporting.figures.scores_rows import listed, rule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,12 +30,13 @@ def bias(board: Board) -> Drawing:
         for column in ("value", "lower", "upper")
     )
     draw = partial(_strip, board=board, value=value, clear=(low > 0) | (high < 0))
-    panel = Panel("Model less data (percentage points)", draw, bars.height(len(names)))
+    panel = Panel("New carbon, model less data (pp)", draw, bars.height(len(names)))
     note = (
-        "Orange and +: more new carbon than in the data, the soil is too young there. Blue and −: less, it "
-        "is too old. Bold: the 95 % interval over sites excludes 0. Empty: the model has no layer there."
+        "In percentage points (pp). Orange and +: more new carbon than in the data, the soil is too young "
+        "there. Blue and −: less, it is too old. Bold: the 95 % interval over sites excludes 0. "
+        "Empty: the model has no layer there."
     )
-    return Drawing("bias", "Too young or too old, by depth", _sentence(board), (panel,), note)
+    return Drawing("bias", "Too young or too old, by depth", _sentence(board), (panel,), note + rule(board))
 
 
 def shared(board: Board) -> list[tuple[str, int, int, int]]:
@@ -71,8 +73,8 @@ def _strip(
     ax.axvline(len(columns) - 1.5, color=style.MUTED, linewidth=1)
     ax.set_xlim(-0.55, len(columns) - 0.45)
     ax.set_xticks(range(len(columns)), columns)
-    ax.tick_params(axis="x", length=0)
-    bars.named(ax, [board.label(name) for name in board.scored], places(board.scored, board.submitted))
+    ax.tick_params(axis="x", length=0, labelsize=8.5)
+    listed(ax, board, board.scored)
     ax.grid(False)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.set_xlabel("Depth class (cm)")

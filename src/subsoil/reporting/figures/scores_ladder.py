@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 
 from subsoil.reporting import bars, style
-from subsoil.reporting.board import BASELINES, CEILING, FLOOR, NOISE, UNITS, Board, places, target
+from subsoil.reporting.board import BASELINES, CEILING, FLOOR, NOISE, UNITS, Board, target
 from subsoil.reporting.drawing import Drawing, Panel
+from subsoil.reporting.figures.scores_rows import listed, rule
 from subsoil.reporting.quantities import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FARTHEST = -1.5  # skill at which the axis ends; what lies beyond is told in figures
+FARTHEST = -2.5  # skill at which the axis ends; what lies beyond is told in figures
 LONGEST = 3.0  # times the median error, where the axis of errors ends
 TARGETS = {
     "delta14c_rmse": "¹⁴C of the layers",
@@ -42,29 +43,31 @@ def ladder(board: Board) -> Drawing:
         f"the other {len(names) - better - worse} the data do not tell."
     )
     note = (
-        "Skill: 0 for the mean of each depth class, 1 for the age model at sites it has not seen. Bars: 95 % "
-        "intervals over sites; filled marks: the interval excludes 0. In brackets: the part of the values "
-        "that a model answers, where not all; its skill is that on those values."
+        "Skill: 0 for the mean of the other sites at the depth, 1 for the age model at sites it has not seen. "
+        "Bars: 95 % intervals over sites; filled marks: the interval excludes 0. Each model on the values "
+        "that it answers; the order is that of the ranks, on the values that all ranked models answer."
     )
-    return Drawing("ladder", "Skill between floor and ceiling", sentence, (panel,), note)
+    return Drawing("ladder", "Skill between floor and ceiling", sentence, (panel,), note + rule(board))
 
 
 def targets(board: Board) -> Drawing:
     """Root mean square error for 14C, stocks and isochrones."""
-    panels, told = [], []
+    panels, least = [], []
     for metric, title in TARGETS.items():
         table = board.scores(metric)
         names = [name for name in board.models if name in table.index]
         if names:
             draw = partial(_errors, board=board, table=table.reindex(names), metric=metric)
             panels.append(Panel(title, draw, bars.height(len(names))))
-            told.append(_told(board, metric, title))
-    sentence = f"Least error: {'; '.join(told)}." if told else "No score of another quantity was written."
+            least.append(_told(board, metric, title))
+    sentence = f"Least error: {'; '.join(least)}." if least else "No score of another quantity was written."
     note = (
-        "Bars: 95 % intervals over sites, cut where they leave the axis. Dashed: the floor, the mean of each "
-        "depth class. Models stand in the order of their rank for new carbon."
+        "Bars: 95 % intervals over sites, cut where they leave the axis. Dashed: the floor, the mean of the "
+        "other sites at the depth. Models stand in the order of their rank for new carbon."
     )
-    return Drawing("targets", "Error for radiocarbon, stocks and isochrones", sentence, tuple(panels), note)
+    return Drawing(
+        "targets", "Error for radiocarbon, stocks and isochrones", sentence, tuple(panels), note + rule(board)
+    )
 
 
 def _ladder(ax: "Axes", board: Board, table: pd.DataFrame) -> None:
@@ -81,7 +84,7 @@ def _ladder(ax: "Axes", board: Board, table: pd.DataFrame) -> None:
         bars.points(
             ax, np.where(mine, value, np.nan), low, high, colour, mark, hollow=(low <= 0) & (high >= 0)
         )
-    bars.named(ax, [board.label(name) for name in table.index], places(table.index, board.submitted))
+    listed(ax, board, [*table.index])
     ax.set_xlabel("Skill (0: floor, 1: ceiling)")
 
 
@@ -98,7 +101,7 @@ def _errors(ax: "Axes", board: Board, table: pd.DataFrame, metric: str) -> None:
     if np.isfinite(floor):
         ax.axvline(floor, color=style.MUTED, linewidth=1.2, linestyle="--")
     bars.points(ax, value, low, high, style.BLUE, "o")
-    bars.named(ax, [board.label(name) for name in table.index], places(table.index, board.submitted))
+    listed(ax, board, [*table.index])
     ax.set_xlabel(f"Root mean square error ({'percentage points' if unit == 'pp' else unit})")
 
 

@@ -178,7 +178,7 @@ def _alone(ax: "Axes", means: pd.DataFrame, model: str) -> None:
         line = rows.dropna(subset=["modelled"])
         ax.plot(line["modelled"], line["depth"], color=colour, label=str(label))
     _axes(ax, float(means["depth"].max()))
-    style.legend_below(ax, 4)
+    style.legend_below(ax, 2)
 
 
 def _axes(ax: "Axes", deepest: float) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from subsoil.reporting import bars, style
-from subsoil.reporting.board import Board, places
+from subsoil.reporting.board import Board
 from subsoil.reporting.drawing import Drawing, Panel
+from subsoil.reporting.figures.scores_rows import listed, rule
 from subsoil.reporting.quantities import interval, number, printed_unit, scale
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def questions(board: Board) -> Drawing:
         table = table.reindex([name for name in board.models if name in table.index])
         if len(table):
             draw = partial(_answers, board=board, asked=asked, table=table)
-            panels.append(Panel(asked["title"], draw, bars.height(len(table)) + 0.5))
+            panels.append(Panel(asked["title"], draw, bars.height(len(table)) + 0.6, title_width=30))
             passed = int((table["verdict"] == PASS).sum())
             told.append(f"“{asked['title']}” {passed} of {len(table)}{_data(asked)}")
     sentence = f"Passed: {'; '.join(told)}." if told else "No model was asked."
@@ -39,7 +40,7 @@ def questions(board: Board) -> Drawing:
         "both, and for a direction if its whole interval lies on the data's side of no effect; ~: its value "
         "does, its interval does not. Bars: 95 % intervals over sites; very long ones are cut."
     )
-    return Drawing("questions", "The questions of the paper", sentence, tuple(panels), note)
+    return Drawing("questions", "The questions of the paper", sentence, tuple(panels), note + rule(board))
 
 
 def passed(board: Board, model: str) -> tuple[int, int]:
@@ -73,10 +74,9 @@ def _answers(ax: "Axes", board: Board, asked: pd.Series, table: pd.DataFrame) ->
     verdict = table["verdict"].to_numpy(str)
     for name, colour, mark in LOOKS:
         bars.points(ax, np.where(verdict == name, value, np.nan), low, high, colour, mark, label=name)
-    labels = [f"{board.label(name)} {SIGNS.get(v, '')}" for name, v in zip(table.index, verdict, strict=True)]
-    bars.named(ax, labels, places(table.index, board.submitted))
-    ax.set_xlabel(fill(f"{asked['title']} ({printed_unit(asked['unit']) or asked['unit']})", 46))
-    style.legend_below(ax, 3, distance=0.62)
+    listed(ax, board, [*table.index], [SIGNS.get(name, "") for name in verdict])
+    ax.set_xlabel(fill(f"{asked['title']} ({printed_unit(asked['unit']) or asked['unit']})", 36))
+    style.legend_below(ax, 2, distance=0.62)
 
 
 def _limits(value: np.ndarray, low: np.ndarray, high: np.ndarray, data: np.ndarray) -> tuple[float, float]:
