@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from math import prod
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -25,15 +26,11 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Float
 
 from subsoil.errors import BadCall
-from subsoil.solve import kernel
+from subsoil.solve import elimination, kernel
 
 jax.config.update("jax_enable_x64", True)
 
 BACKENDS = ("auto", "compiled", "jax")
-
-CHUNK = {"cpu": 64}
-"""Columns eliminated together in JAX by platform: on a CPU as many as its cache holds."""
-CHUNK_ELSEWHERE = 16384
 
 _chosen = os.environ.get("SUBSOIL_BACKEND", "auto")
 
@@ -400,197 +397,22 @@ def _cayley_backward(saved: tuple[Array, ...], cotangent: Array) -> tuple[Array,
 _cayley.defvjp(_cayley_forward, _cayley_backward)
 
 
-# The JAX form: the batch is the last axis inside, so that each step is one vector loop over columns.
-
-
-def _by_chunks(function: Callable[..., Any], arrays: tuple[Array, ...]) -> Any:
-    """``function`` over chunks that fit the cache; columns are the first axis outside, the last inside."""
-    columns = arrays[0].shape[0]
-    most = CHUNK.get(jax.default_backend(), CHUNK_ELSEWHERE)
-    size = next((n for n in range(min(most, columns), most // 2, -1) if columns % n == 0), 0)
-    if not size:  # no divisor near: spread columns evenly over chunks and repeat a few of the last
-        size = max(1, -(-columns // max(1, -(-columns // most))))
-    chunks = -(-columns // size)
-
-    def inside(parts: tuple[Array, ...]) -> Any:
-        out = function(*(jnp.moveaxis(x, 0, -1) for x in parts))
-        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), out)
-
-    if chunks == 1:
-        return inside(arrays)
-    extra = chunks * size - columns
-    if extra:
-        arrays = tuple(jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]) for x in arrays)
-    out = jax.lax.map(inside, tuple(x.reshape(chunks, size, *x.shape[1:]) for x in arrays))
-    return jax.tree.map(lambda x: x.reshape(chunks * size, *x.shape[2:])[:columns], out)
-
-
-def _invert(matrix: Array) -> Array:
-    """Inverse of [pool, pool, column] by Gauss-Jordan without pivots."""
-    for k in range(matrix.shape[0]):
-        reciprocal = 1.0 / matrix[k, k]
-        row, column = matrix[k] * reciprocal, matrix[:, k]
-        matrix = matrix - column[:, None] * row[None]
-        matrix = matrix.at[k].set(row).at[:, k].set(-column * reciprocal).at[k, k].set(reciprocal)
-    return matrix
-
-
-def _apply(matrix: Array, x: Array) -> Array:
-    """Product of [pool, pool, column] and [pool, tracer, column]; sums have one order for any count."""
-    total = matrix[:, 0, None] * x[0]
-    for j in range(1, matrix.shape[1]):
-        total = total + matrix[:, j, None] * x[j]
-    return total
-
-
-def _eliminate(lower: Array, diagonal: Array, upper: Array) -> Array:
-    """Inverses of the pivots ``S_l``, [layer, pool, pool, column]."""
-
-    def step(inverse: Array, layer: tuple[Array, ...]) -> tuple[Array, Array]:
-        own, from_above, block = layer
-        inverse = _invert(block - own[:, None] * inverse * from_above)
-        return inverse, inverse
-
-    before = jnp.concatenate([jnp.zeros_like(upper[:1]), upper[:-1]])
-    return jax.lax.scan(step, jnp.zeros_like(diagonal[0]), (lower, before, diagonal))[1]
-
-
-def _substitute(inverses: Array, lower: Array, upper: Array, rhs: Array) -> Array:
-    """x from the inverted pivots, rhs [layer, pool, tracer, column]."""
-
-    def down(z: Array, layer: tuple[Array, ...]) -> tuple[Array, Array]:
-        inverse, own, y = layer
-        z = _apply(inverse, y - own[:, None] * z)
-        return z, z
-
-    def up(x: Array, layer: tuple[Array, ...]) -> tuple[Array, Array]:
-        inverse, own, z = layer
-        x = z - _apply(inverse, own[:, None] * x)
-        return x, x
-
-    nothing = jnp.zeros_like(rhs[0])
-    z = jax.lax.scan(down, nothing, (inverses, lower, rhs))[1]
-    return jax.lax.scan(up, nothing, (inverses, upper, z), reverse=True)[1]
-
-
-def _substitute_transposed(inverses: Array, lower: Array, upper: Array, rhs: Array) -> Array:
-    """As `_substitute` for the transposed matrix: its pivots are the same, transposed."""
-    below = jnp.concatenate([jnp.zeros_like(upper[:1]), upper[:-1]])
-    above = jnp.concatenate([lower[1:], jnp.zeros_like(lower[:1])])
-    return _substitute(jnp.swapaxes(inverses, 1, 2), below, above, rhs)
-
-
 @jax.jit(static_argnames="transposed")
 def _solve_batch(lower: Array, diagonal: Array, upper: Array, rhs: Array, *, transposed: bool) -> Array:
-    if backend() == "compiled":
-        return kernel.solve(lower, diagonal, upper, rhs, transposed=transposed)
-
-    def columns(lower: Array, diagonal: Array, upper: Array, rhs: Array) -> Array:
-        inverses = _eliminate(lower, diagonal, upper)
-        substitute = _substitute_transposed if transposed else _substitute
-        x = substitute(inverses, lower, upper, jnp.moveaxis(rhs, 0, 2))
-        return jnp.moveaxis(x, 2, 0)
-
-    return _by_chunks(columns, (lower, diagonal, upper, rhs))
-
-
-def _shifted(shift: Array, lower: Array, diagonal: Array, upper: Array) -> tuple[Array, Array, Array]:
-    """Blocks of ``p I - A``."""
-    return -lower, shift * jnp.eye(diagonal.shape[1])[:, :, None] - diagonal, -upper
+    return _algebra().solve(lower, diagonal, upper, rhs, transposed=transposed)
 
 
 @_chains_rule
 @jax.jit
-def _cayley_batch(
-    lower: Array,
-    diagonal: Array,
-    upper: Array,
-    start: Array,
-    shifts: Array,
-    weights: Array,
-    project: Array,
-) -> Array:
-    if backend() == "compiled":
-        return kernel.cayley(lower, diagonal, upper, start, shifts, weights, project)
-
-    def columns(lower: Array, diagonal: Array, upper: Array, start: Array, project: Array) -> Array:
-        def chain(total: Array, turn: tuple[Array, Array]) -> tuple[Array, None]:
-            shift, weight = turn
-            below, block, above = _shifted(shift, lower, diagonal, upper)
-            links = _links(shift, _eliminate(below, block, above), below, above, start, weight.shape[0])
-            return total + jnp.tensordot(weight, jnp.sum(project * links[:, None], axis=3), (0, 0)), None
-
-        nothing = jnp.zeros((weights.shape[2], *project.shape[:2], project.shape[-1]))
-        return jnp.moveaxis(jax.lax.scan(chain, nothing, (shifts, weights))[0], 0, 2)
-
-    return _by_chunks(columns, (lower, diagonal, upper, start, project))
-
-
-def _links(
-    shift: Array, inverses: Array, below: Array, above: Array, start: Array, steps: int
-) -> Float[Array, "step layer pool column"]:
-    def step(q: Array, gain: Array) -> tuple[Array, Array]:
-        x = _substitute(inverses, below, above, q[:, :, None])[:, :, 0]
-        q = gain * shift * x - (gain - 1.0) * q  # the gain is 1 at the start, then 2
-        return q, q
-
-    return jax.lax.scan(step, start, _gains(steps))[1]
-
-
-def _gains(steps: int) -> Float[Array, " step"]:
-    return jnp.full(steps, 2.0).at[0].set(1.0)
+def _cayley_batch(*arrays: Array) -> Array:
+    return _algebra().cayley(*arrays)
 
 
 @_chains_rule
 @jax.jit
-def _cayley_adjoint_batch(
-    lower: Array,
-    diagonal: Array,
-    upper: Array,
-    start: Array,
-    shifts: Array,
-    weights: Array,
-    project: Array,
-    cotangent: Array,
-) -> tuple[Array, ...]:
-    """Cotangents of lower, diagonal, upper, start and project, [batch, ...].
+def _cayley_adjoint_batch(*arrays: Array) -> tuple[Array, ...]:
+    return _algebra().cayley_adjoint(*arrays)
 
-    Backwards over the links of a chain, with w the cotangent of q_j and v = (p - A)^-T w: A gets
-    ``v (q_j + q_{j-1})^T`` and q_{j-1} gets ``2 p v - w``; at the first link ``v q_1^T``, and start ``p v``.
-    """
-    if backend() == "compiled":
-        return kernel.cayley_adjoint(lower, diagonal, upper, start, shifts, weights, project, cotangent)
 
-    def columns(
-        lower: Array, diagonal: Array, upper: Array, start: Array, project: Array, cotangent: Array
-    ) -> tuple[Array, ...]:
-        def chain(total: tuple[Array, ...], turn: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
-            shift, weight = turn
-            below, block, above = _shifted(shift, lower, diagonal, upper)
-            inverses = _eliminate(below, block, above)
-            links = _links(shift, inverses, below, above, start, weight.shape[0])
-            pulls = jnp.tensordot(weight, cotangent, (1, 2))  # step, group, layer, column
-
-            def back(w: Array, link: tuple[Array, Array]) -> tuple[Array, Array]:
-                gain, pull = link
-                w = w + jnp.sum(project * pull[:, :, None], axis=0)
-                v = _substitute_transposed(inverses, below, above, w[:, :, None])[:, :, 0]
-                return gain * shift * v - (gain - 1.0) * w, v
-
-            turns = _gains(weight.shape[0]), pulls
-            to_start, v = jax.lax.scan(back, jnp.zeros_like(start), turns, reverse=True)
-            pairs = jnp.concatenate([links[:1], links[1:] + links[:-1]])
-            nothing = jnp.zeros_like(pairs[:, :1])
-            new = (
-                jnp.sum(v * jnp.concatenate([nothing, pairs[:, :-1]], axis=1), axis=0),
-                jnp.sum(v[:, :, :, None] * pairs[:, :, None], axis=0),
-                jnp.sum(v * jnp.concatenate([pairs[:, 1:], nothing], axis=1), axis=0),
-                to_start,
-                jnp.sum(pulls[:, :, :, None] * links[:, None], axis=0),
-            )
-            return tuple(t + n for t, n in zip(total, new, strict=True)), None
-
-        zero = tuple(jnp.zeros_like(x) for x in (lower, diagonal, upper, start, project))
-        return jax.lax.scan(chain, zero, (shifts, weights))[0]
-
-    return _by_chunks(columns, (lower, diagonal, upper, start, project, cotangent))
+def _algebra() -> ModuleType:
+    return kernel if backend() == "compiled" else elimination

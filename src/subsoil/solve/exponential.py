@@ -187,7 +187,8 @@ class Windows:
         weights: Float[np.ndarray, "shift step sum"],
     ) -> Float[Array, "*batch group layer sum"]:
         """Sums over the links of a window with any weights, such as linear combinations of `weights`."""
-        return cayley(blocks, start, shifts(self.shifts).values / self.first[window], weights, project)
+        scaled = jnp.asarray(shifts(self.shifts).values / self.first[window])
+        return cayley(blocks, start, scaled, jnp.asarray(weights), project)
 
     def _window(self, times: np.ndarray) -> np.ndarray:
         """Number of the window that serves each time."""
