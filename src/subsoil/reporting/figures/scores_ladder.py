@@ -43,7 +43,7 @@ def ladder(board: Board) -> Drawing:
         f"the other {len(names) - better - worse} the data do not tell."
     )
     note = (
-        "Skill: 0 for the mean of the other sites at the depth, 1 for the age model at sites it has not seen. "
+        "Skill: 0 for the mean of the other sites at the depth, 1 for the age model at sites not seen. "
         "Bars: 95 % intervals over sites; filled marks: the interval excludes 0. Each model on the values "
         "that it answers; the order is that of the ranks, on the values that all ranked models answer."
     )
