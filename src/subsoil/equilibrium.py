@@ -78,7 +78,7 @@ class Equilibrium(NamedTuple):
         """Error of `label`, by comparison with finer shifts."""
         return _error(self.blocks, self.fluxes.inputs, _fixed(years))
 
-    def ages(self, part: str = "carbon", whole: bool = False, shifts: str = "standard") -> AgeDistribution:
+    def ages(self, part: str = "carbon", whole: bool = False, shifts: str = "fine") -> AgeDistribution:
         """Distribution of age: of the ``carbon`` of each layer, of each of its ``pools``, or of its ``co2``.
 
         whole: of the column instead of its layers; that of the co2 is the transit time where nothing leaches.

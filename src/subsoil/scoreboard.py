@@ -33,7 +33,7 @@ RADIOCARBON, KEPT = "israd2019", "benchmark"
 MANIFEST, DIAGNOSTIC, OUTPUT = "manifest.json", "diagnostic.json", "output.json"
 DERIVED = ("f_new", "stock_share", "isochrone")
 """Targets whose observations may stand in the folder: derived, or printed. Of the others only scores do."""
-DIGITS = {"leaderboard": 6, "predictions": 5, "curves": 5, "values": 6, "profiles": 6, "questions": 6}
+DIGITS = {"leaderboard": 6, "predictions": 4, "curves": 4, "values": 6, "profiles": 6, "questions": 6}
 """Significant digits of a table: more than any score is known to, fewer than differ between machines."""
 FILES = {
     "index.html": ("Leaderboard", "Scores, figures and verdicts on one page"),

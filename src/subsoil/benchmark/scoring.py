@@ -28,7 +28,8 @@ COLUMNS = ("model", "metric", "depth", "group", "value", "lower", "upper", "n", 
 FLOOR, CEILING, NOISE = BASELINES = ("floor", "ceiling", "noise")
 ALL = "all"
 CROSSED = ("f_new",)
-"""Targets that are scored by depth class within each group too, by the metrics of `BRIEF` alone."""
+"""Targets that are scored by depth class within each group too, by the metrics of `BRIEF` alone; of the other
+targets groups as a whole have no more than these."""
 BRIEF = ("bias", "rmse", "rmse_normalised")
 
 
@@ -82,15 +83,16 @@ def of_target(
         {name: at for name, at in rivals.items() if at is not None and np.isfinite(modelled[at]).any()},
     )
     data = (seen.observed, seen.sigma, seen.site)
-    plain = [slice_ for slice_ in seen.slices if ALL in (slice_.depth, slice_.group)]
+    full = [s.group == ALL or (s.depth == ALL and target in CROSSED) for s in seen.slices]
+    plain = [s for s, known in zip(seen.slices, full, strict=True) if known]
     scores = bootstrap.score(
         modelled, *data, groups=_members(plain), means=_means(predictions, seen), **shared
     )
     brief = bootstrap.score(paired.values, *data, groups=_members(seen.slices), only={*BRIEF, by}, **shared)
-    crossed = [i for i, slice_ in enumerate(seen.slices) if ALL not in (slice_.depth, slice_.group)]
+    rest = [i for i, known in enumerate(full) if not known]
     parts = [
         *(_metric_rows(scores, names, plain, metric, target) for metric in scores.draws),
-        *(_metric_rows(brief, names, seen.slices, metric, target, crossed) for metric in BRIEF),
+        *(_metric_rows(brief, names, seen.slices, metric, target, rest) for metric in BRIEF),
         *_paired_rows(brief, paired, names, seen, by),
     ]
     parts += _rank_rows(ranks, names, whole)

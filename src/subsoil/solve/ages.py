@@ -149,8 +149,8 @@ class AgeDistribution(NamedTuple):
 
         By Newton's method on the piece that holds the share; differentiable in the model, by the implicit
         function theorem. Shares below what the first thousandth of a year holds give that age. The error of
-        the distribution over its slope is the error of the age: for shares from 0.05 to 0.95 a relative 1e-7
-        or less, with the fine shifts 1e-8.
+        the distribution over its slope is the error of the age: for shares from 0.05 to 0.95 a relative 1e-8
+        or less, with the standard shifts 3e-7.
 
         Raises BadCall for shares outside (0, 1).
         """
@@ -170,7 +170,7 @@ def age_distribution(
     blocks: Blocks,
     stock: Float[Array, "*batch layer pool"],
     project: Float[Array, "*batch group layer pool"] | None = None,
-    shifts: str = "standard",
+    shifts: str = "fine",
     whole: bool = False,
 ) -> AgeDistribution:
     """Distribution of age of each layer's carbon, or of the parts that ``project`` weighs.
