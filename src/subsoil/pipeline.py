@@ -357,7 +357,7 @@ def _scored(
     **told: Any,
 ) -> tuple[Path, pd.DataFrame]:
     """The answers scored beside floor, ceiling and noise, and written: the page and the scores."""
-    from subsoil import scoreboard
+    from subsoil import publication, scoreboard
     from subsoil.benchmark import leaderboard as board
 
     record.step("floor, ceiling and noise", 0.5)
@@ -368,8 +368,8 @@ def _scored(
         progress=lambda step, done: record.progress(step, 0.6 + 0.3 * (done or 0.0)),
     )  # fmt: skip
     record.step("draw the page", 0.9)
-    scoreboard.keep(record, setting, predictions, table)
-    page = scoreboard.write(record, setting, predictions, out, seed=seed, resamples=resamples, **told)
+    publication.keep(record, setting, predictions, table)
+    page = publication.write(record, setting, predictions, out, seed=seed, resamples=resamples, **told)
     return page, table
 
 
