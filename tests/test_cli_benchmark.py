@@ -169,7 +169,7 @@ def test_the_manifest_says_what_was_scored_and_how(run: Run, asked: None, settin
     assert told["models"]["clm5"] == "Model clm5"
     assert told["notes"]["clm5"] == ["one note"]
     assert told["notes"]["reference"] == ["a note"]
-    assert told["command"] == "subsoil leaderboard --models clm5"
+    assert told["command"] == "subsoil leaderboard --models clm5 --seed 4 --resamples 30"
     assert told["rescored"] == []
     assert set(told["seconds"]) >= {"read", "score"}
     assert told["files_sha256"]["leaderboard.csv"]

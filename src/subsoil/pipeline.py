@@ -277,7 +277,8 @@ def leaderboard(
 
     record, names = Record(progress=progress), scoreboard.named(models, catalogue.homes())
     atomic.replaceable(out)
-    command = " ".join(["subsoil leaderboard", *([f"--models {','.join(names)}"] if models else [])])
+    asked_for = {"--models": ",".join(names) if models else None, "--demo": "" if demo else None}
+    command = scoreboard.command("leaderboard", asked_for, seed, resamples)
     setting = _reference(record, data, demo)
     answers = scoreboard.asked(record, names, setting)
     return _scored(record, setting, answers, out, seed, resamples, command=command)[0]
@@ -317,8 +318,11 @@ def score(
     setting = _reference(record, data, demo)
     record.step(f"read {source}", 0.3)
     answer = replace(submission.read(source, setting.reference), model=shown)
-    told = {"command": f"subsoil score {source}", "submitted": [shown]}
-    page, table = _scored(record, setting, [answer], folder, seed, resamples, **told)
+    given = {"--name": name, "--demo": "" if demo else None}
+    command = scoreboard.command(f"score {source}", given, seed, resamples)
+    page, table = _scored(
+        record, setting, [answer], folder, seed, resamples, command=command, submitted=[shown]
+    )
     return page, scoreboard.short(table, shown)
 
 

@@ -17,7 +17,7 @@ from subsoil.archive.atmosphere import History
 from subsoil.archive.harmonise import cumulative_stocks
 from subsoil.archive.readers import read
 from subsoil.archive.schema import Archive
-from subsoil.benchmark import protocol
+from subsoil.benchmark import bootstrap, protocol
 from subsoil.benchmark.reference import Prediction, Reference
 from subsoil.benchmark.scoring import ALL, BASELINES, CEILING, FLOOR
 from subsoil.errors import BadCall, ChecksumMismatch, MissingData
@@ -158,6 +158,20 @@ def named(names: Sequence[str] | None, homes: Mapping[str, str]) -> list[str]:
             hint = f"did you mean {' or '.join(alike)}? " if alike else ""
             raise BadCall(f"no model {name!r}; {hint}`subsoil models` lists all {len(homes)}")
     return chosen
+
+
+def command(verb: str, options: Mapping[str, str | None], seed: int, resamples: int) -> str:
+    """The command that makes a folder again, without options at their defaults; None: not given.
+
+    >>> command("leaderboard", {"--models": "clm5", "--demo": None}, 3, 2000)
+    'subsoil leaderboard --models clm5 --seed 3'
+    """
+    numbers = {
+        "--seed": str(seed) if seed else None,
+        "--resamples": str(resamples) if resamples != bootstrap.RESAMPLES else None,
+    }
+    words = [f"{name} {value}".strip() for name, value in {**options, **numbers}.items() if value is not None]
+    return " ".join(["subsoil", verb, *words])
 
 
 def shown(source: Path | str, name: str | None = None) -> str:
