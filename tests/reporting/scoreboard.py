@@ -76,7 +76,8 @@ def scores(table: pd.DataFrame, answered: dict[str, np.ndarray], prefix: str = "
         table["site_id"].to_numpy(), spread=spread, groups=np.stack(list(member.values())), resamples=60,
     )  # fmt: skip
     parts = {name: found.interval(name) for name in SCORED}
-    parts["skill"] = found.skill("rmse", 0, 1)
+    loss = found.draws["rmse"]  # floor, ceiling and then the models
+    parts["skill"] = percentile((loss[:, [0]] - loss) / (loss[:, [0]] - loss[:, [1]]))
     parts["rank"] = ranks(found, list(answered))
     parts["rmse_minus_floor"] = parts["rmse_minus_best"] = parts["bias"]
     rows = [

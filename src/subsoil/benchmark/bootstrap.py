@@ -102,22 +102,6 @@ class Scores:
         loss = np.abs(draws - _ideal(metric))
         return percentile(loss[:, 0] - loss[:, 1], level)
 
-    def skill(self, metric: str, floor: int, ceiling: int, level: float = LEVEL) -> Interval:
-        """Where each model stands between two others, [model, group]: 0 at the floor, 1 at the ceiling.
-
-        (L_floor - L) / (L_floor - L_ceiling), with the loss L of `difference` in the same resample; below 0
-        is worse than the floor. Every model is taken on its own values.
-
-        Raises
-        ------
-        BadCall
-            ``metric`` was not computed, or there is no such model.
-        """
-        loss = np.abs(self._of(metric, floor, ceiling) - _ideal(metric))
-        low, high = loss[:, [floor]], loss[:, [ceiling]]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return percentile((low - loss) / (low - high), level)
-
     def _of(self, metric: str, *models: int) -> Float[np.ndarray, "draw model group"]:
         if not all(0 <= model < len(self.missing) for model in models):
             raise BadCall(f"models {models}: expected positions 0 to {len(self.missing) - 1}")
