@@ -159,7 +159,7 @@ def _gradients(model: Model, sites: Sequence[Column]) -> Iterator[Finding]:
         leached = jnp.sum(at.fluxes.leaching * at.carbon)
         return (
             jnp.log(jnp.sum(weights * at.carbon))
-            + 10.0 * jnp.sum(at.label([5.0, 100.0]) * weights[:, :2])
+            + 10.0 * jnp.sum(at.label([5.0, 100.0], "fine") * weights[:, :2])  # smooth: differences want that
             + leached
         )
 

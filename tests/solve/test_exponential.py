@@ -9,7 +9,7 @@ import pytest
 from subsoil.errors import BadCall
 from subsoil.solve.exponential import SECTOR, SETS, Windows, shifts
 
-STATED = {"standard": 1e-7, "fine": 1e-9, "single": 1e-7}
+STATED = {"standard": 1e-7, "fine": 2e-9, "single": 1e-7}
 """Error over the sector of each set, as the docstring of `SETS` has it."""
 
 
@@ -23,8 +23,14 @@ def test_error_over_times_and_sector_is_as_stated(name: str) -> None:
     chosen = shifts(name)
     over = [chosen.error(times(name), angle) for angle in np.linspace(0.0, SECTOR, 4)]
     assert max(over) < STATED[name]
-    assert chosen.error(times(name), 0.3) < {"standard": 2e-8, "fine": 5e-11, "single": 3e-8}[name]
+    assert chosen.error(times(name), 0.3) < {"standard": 3e-8, "fine": 5e-10, "single": 3e-8}[name]
     assert chosen.error(times(name), SECTOR + 0.3) > max(over)  # the sector ends
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_weights_do_not_cancel_much(name: str) -> None:
+    """So that rounding stays far below the error, and differences of answers mean something."""
+    assert np.abs(shifts(name).weights(times(name))).sum(axis=(0, 1)).max() < 1000.0
 
 
 @pytest.mark.parametrize("name", SETS)
