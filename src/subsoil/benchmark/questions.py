@@ -49,6 +49,7 @@ from subsoil.age.questions import Question as Regression
 from subsoil.benchmark import allocation
 from subsoil.benchmark.bootstrap import RESAMPLES, Interval, percentile
 from subsoil.benchmark.reference import Curves
+from subsoil.benchmark.verdicts import ROUNDING
 from subsoil.errors import BadCall
 
 PASS, FAIL, DIRECTION, NOT_ANSWERED = "pass", "fail", "agrees in direction", "not answered"
@@ -218,7 +219,10 @@ def verdict(value: Interval, least: float, most: float, direction: bool) -> str:
     ('pass', 'fail')
     >>> verdict(Interval(-1.0, -3.0, 0.5), -np.inf, 0.0, True)
     'agrees in direction'
+    >>> verdict(Interval(1 - 1e-16, 0.9, 1.1), -np.inf, 1.0, True)
+    'fail'
     """
-    if not least <= value.value <= most or (direction and value.value in (least, most)):
+    away = min(value.value - least, most - value.value)  # no effect at all is no direction, up to rounding
+    if away < 0.0 or (direction and away <= ROUNDING):
         return FAIL
     return PASS if not direction or (least < value.lower and value.upper < most) else DIRECTION
