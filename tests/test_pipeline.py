@@ -1,5 +1,6 @@
 """The whole study on simulated data: every file, its columns, its banner, and the same bytes again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 
 import subsoil
 from subsoil import pipeline
+from subsoil.age import heldout
 from subsoil.errors import BadCall, MissingData
 from subsoil.studies import load
 
@@ -27,9 +29,11 @@ HEADLINE = {
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two runs of the same study."""
+    """Two runs of the same study; the folds sample little, for here tables count and not what is in them."""
     home = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("FIRST", "FURTHER"):
+            patch.setattr(heldout, name, replace(getattr(heldout, name), warmup=40, draws=20))
         patch.setattr("subsoil.archive.registry.cache_folder", lambda: home / "cache")
         for name in ("one", "two"):
             page = pipeline.study(out=home / name, demo=True, quick=True)
