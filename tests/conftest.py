@@ -1,6 +1,7 @@
 """Fixtures shared by every room."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,16 @@ def data_dir() -> Path:
 def workbook(data_dir: Path) -> Path:
     """The supplementary workbook of Balesdent et al. 2018."""
     return data_dir / "balesdent2018" / "balesdent_2018_raw.xlsx"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command; give its exit code, output and errors."""
+    from subsoil import cli
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = cli.run(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

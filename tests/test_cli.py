@@ -57,18 +57,6 @@ def mine(tmp_path: Path) -> str:
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; give its exit code, output and errors."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = cli.run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def raising(error: BaseException) -> Callable[..., Any]:
     def function(*_: object, **__: object) -> None:
         raise error

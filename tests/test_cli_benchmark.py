@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import subsoil
-from subsoil import cli, pipeline, scoreboard
+from subsoil import pipeline, scoreboard
 from subsoil.benchmark import baselines, leaderboard, protocol
 from subsoil.benchmark.questions import QUESTIONS
 from subsoil.benchmark.reference import Prediction, Reference
@@ -111,16 +111,6 @@ def asked(monkeypatch: pytest.MonkeyPatch, setting: scoreboard.Given) -> None:
         ]  # fmt: skip
 
     monkeypatch.setattr(leaderboard, "run", run)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = cli.run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def manifest(folder: Path) -> dict[str, Any]:

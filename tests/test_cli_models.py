@@ -15,7 +15,6 @@ import pytest
 import xarray as xr
 
 import subsoil
-from subsoil import cli
 from subsoil.columns import VARIABLES
 from subsoil.equilibrium import at_rest
 from subsoil.forcing import seasonal, site_forcing
@@ -29,17 +28,11 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run a command in an empty folder; give its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SUBSOIL_TRACEBACK", raising=False)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = cli.run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return run
 
 
 def fresh(code: str) -> subprocess.CompletedProcess[str]:

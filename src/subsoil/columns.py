@@ -400,7 +400,7 @@ def _times(years: Float[np.ndarray, " year"]) -> tuple[str, np.ndarray, dict[str
 
 def _names(outcome: np.ndarray) -> np.ndarray:
     """Outcomes in words."""
-    words = {int(o): o.name.lower().replace("_", " ") for o in Outcome} | {-1: REFUSED}
+    words = {int(o): o.words for o in Outcome} | {-1: REFUSED}
     return np.array([words[int(o)] for o in np.ravel(outcome)], dtype=str).reshape(np.shape(outcome))
 
 

@@ -86,7 +86,7 @@ def rests(rest: Equilibrium) -> Iterator[Finding]:
     """There is a steady state, and it holds no negative carbon."""
     carbon = np.asarray(rest.carbon)
     outcome = Outcome(int(rest.outcome))
-    yield Finding("a steady state is found", outcome is Outcome.CONVERGED, outcome.name.lower())
+    yield Finding("a steady state is found", outcome is Outcome.CONVERGED, outcome.words)
     yield Finding(
         "carbon is not negative", bool((carbon >= -1e-12 * carbon.max()).all()), f"least {carbon.min():.3g}"
     )

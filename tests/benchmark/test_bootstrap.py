@@ -54,13 +54,13 @@ def test_twice_the_same_bytes_in_any_order_of_rows():
     assert bytes_of(first) == bytes_of(score(**given)) == bytes_of(score(**moved(given, order)))
     other = score(**given, seed=1)
     assert bytes_of(first) != bytes_of(other)
-    assert (first.interval("rmse").value == other.interval("rmse").value).all()
+    assert (percentile(first.draws["rmse"]).value == percentile(other.draws["rmse"]).value).all()
 
 
 def test_a_resample_is_the_metric_of_repeated_sites():
     given = case()
     scores = score(**given)
-    drawn = scores._given.counts[:, 7]  # sites in sorted order
+    drawn = scores.counts[:, 7]  # sites in sorted order
     times = drawn[np.searchsorted(np.unique(given["site"]), given["site"])] * given["weight"]
     for group, member in enumerate(given["groups"]):
         again = measure(
@@ -94,7 +94,9 @@ def test_missing_values_are_dropped_and_counted():
     assert scores.sites[:, 0].tolist() == [20, 20, 18]
     keep = np.isfinite(given["observed"] * given["sigma"] * given["modelled"][2])
     cut = score(**{**moved(given, np.flatnonzero(keep)), "resamples": 2})
-    assert scores.interval("rmse").value[2] == pytest.approx(cut.interval("rmse").value[2], rel=1e-12)
+    assert percentile(scores.draws["rmse"]).value[2] == pytest.approx(
+        percentile(cut.draws["rmse"]).value[2], rel=1e-12
+    )
 
 
 def test_a_model_without_any_number_is_a_row_not_a_crash():
@@ -102,21 +104,8 @@ def test_a_model_without_any_number_is_a_row_not_a_crash():
     given["modelled"][1] = np.inf
     scores = score(**given)
     assert scores.n[1].tolist() == [0, 0, 0]
-    assert np.isnan(scores.interval("kge").upper[1]).all()
-    assert np.isnan(scores.difference("rmse", 0, 1).value).all()
-    assert np.isfinite(scores.interval("kge").upper[0]).all()
-
-
-def test_differences_are_of_the_values_both_models_have():
-    """The second model fails where the first is poor; on common values they are equal."""
-    given = case(models=2)
-    given["modelled"][1] = given["modelled"][0]
-    given["modelled"][0, :30] += 0.5
-    given["modelled"][1, :30] = np.nan
-    scores = score(**given)
-    assert (scores.interval("rmse").value[0, 0] > 2 * scores.interval("rmse").value[1])[0]
-    assert np.max(np.abs(scores.difference("rmse", 0, 1))) < 1e-12
-    assert np.isnan(scores.draws["rmse"]).sum() == 0
+    assert np.isnan(percentile(scores.draws["kge"]).upper[1]).all()
+    assert np.isfinite(percentile(scores.draws["kge"]).upper[0]).all()
 
 
 def test_a_paired_difference_is_narrower():
@@ -124,19 +113,10 @@ def test_a_paired_difference_is_narrower():
     given = case(models=1, site_error=0.2)
     given["modelled"] = np.concatenate([given["modelled"], given["modelled"] + 0.02])
     scores = score(**{**given, "means": None, "resamples": 400})
-    paired = scores.difference("rmse", 0, 1)
+    paired = percentile(scores.draws["rmse"][:, 0] - scores.draws["rmse"][:, 1])
     one = scores.draws["rmse"][1:, 0, 0] - scores.draws["rmse"][1:, 1, 0][::-1]  # resamples that do not match
     unpaired = np.diff(np.quantile(one, [0.025, 0.975])).item()
     assert (paired.upper - paired.lower)[0] < 0.5 * unpaired
-
-
-def test_a_difference_is_of_losses():
-    scores = score(**case())
-    kge = scores.interval("kge").value
-    assert scores.difference("kge", 0, 2).value == pytest.approx(kge[2] - kge[0])
-    assert scores.difference("rmse", 0, 2).upper[0] < 0
-    bias = scores.interval("bias").value
-    assert scores.difference("bias", 0, 2).value == pytest.approx(np.abs(bias[0]) - np.abs(bias[2]))
 
 
 def test_intervals_cover_the_truth():
@@ -153,7 +133,7 @@ def test_intervals_cover_the_truth():
         given = {k: v for k, v in case(seed=seed, sites=100, models=1).items() if k in (*names, "site")}
         scores = score(**given, resamples=200)
         for name, value in truth.items():
-            got = scores.interval(name)
+            got = percentile(scores.draws[name])
             hits[name] += got.lower.item() <= value.item() <= got.upper.item()
     assert all(0.88 <= count / 150 <= 0.99 for count in hits.values()), hits
 
@@ -175,16 +155,15 @@ def test_a_group_of_one_site_has_a_score_but_no_interval():
     given = case()
     given["groups"] = np.stack([given["site"] == "s3", np.zeros(len(given["site"]), bool)])
     got = score(**given)
-    assert np.isfinite(got.interval("rmse").value[:, 0]).all()
-    assert np.isnan(got.interval("rmse").lower).all()
+    assert np.isfinite(percentile(got.draws["rmse"]).value[:, 0]).all()
+    assert np.isnan(percentile(got.draws["rmse"]).lower).all()
     assert got.n[:, 1].tolist() == [0, 0, 0]
 
 
 def test_only_the_means_that_were_given_are_scored():
     given = case()
     assert score(**given).draws.keys() == METRICS.keys() - {"coverage50", "coverage90"}
-    with pytest.raises(BadCall, match="crps"):
-        score(**{**given, "means": None}).interval("crps")
+    assert "crps" not in score(**{**given, "means": None}).draws
 
 
 N = 120
@@ -216,8 +195,5 @@ def test_a_bad_call_is_refused(wrong):
 
 
 def test_bad_questions_are_refused():
-    scores = score(**case())
-    with pytest.raises(BadCall, match="models"):
-        scores.difference("rmse", 0, 3)
     with pytest.raises(BadCall, match="level"):
-        scores.interval("rmse", level=95)
+        percentile(score(**case()).draws["rmse"], level=95)

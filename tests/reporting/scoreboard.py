@@ -75,7 +75,7 @@ def scores(table: pd.DataFrame, answered: dict[str, np.ndarray], prefix: str = "
         np.stack(list(answered.values())), table["observed"].to_numpy(), table["sigma"].to_numpy(),
         table["site_id"].to_numpy(), spread=spread, groups=np.stack(list(member.values())), resamples=60,
     )  # fmt: skip
-    parts = {name: found.interval(name) for name in SCORED}
+    parts = {name: percentile(found.draws[name]) for name in SCORED}
     loss = found.draws["rmse"]  # floor, ceiling and then the models
     parts["skill"] = percentile((loss[:, [0]] - loss) / (loss[:, [0]] - loss[:, [1]]))
     parts["rank"] = ranks(found, list(answered))

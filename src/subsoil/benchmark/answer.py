@@ -26,11 +26,6 @@ from subsoil.solve.steady import Outcome
 Progress = Callable[[int, int], None]
 """Called with columns done and columns in all."""
 
-WHY = {
-    Outcome.NOT_CONVERGED: "no steady state was found",
-    Outcome.NOT_FINITE: "the search for a steady state left the numbers",
-}
-
 
 class Columns(NamedTuple):
     """Labelled profiles of a model at rest: their curves, and f_new after each one's own labelling time."""
@@ -100,7 +95,8 @@ def at_labelled(
         found = (rest.carbon.sum(axis=-1), rest.label_after(years[rows]), rest.label(AGES), rest.outcome)
         stock[here], f_own[here], f_ages[here], outcome = (np.asarray(x)[: len(here)] for x in found)
         for column, end in zip(here, outcome, strict=True):
-            reasons[column] = WHY.get(Outcome(int(end)), "")
+            if end != Outcome.CONVERGED:
+                reasons[column] = f"steady state {Outcome(int(end)).words}"
         if progress is not None:
             progress(int(here[-1]) + 1, count)
     kept = np.array([not why for why in reasons], dtype=bool)

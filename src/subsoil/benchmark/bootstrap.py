@@ -14,7 +14,7 @@ Rows are sorted before anything is summed, and the seed is given: rows in any or
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +61,9 @@ class Scores:
 
     ``draws`` by metric [draw, model, group]: row 0 the score itself, the rows below it the resamples.
     ``n`` values and ``sites`` behind each [model, group]; ``missing`` values that a model has no number for
-    [model]; ``dropped`` rows whose observation or error is missing.
+    [model]; ``dropped`` rows whose observation or error is missing; ``counts`` how often each site is drawn.
+    Resamples are the same for all: what two models differ by is the difference of their draws, and
+    `percentile` gives its interval.
     """
 
     draws: Mapping[str, Float[np.ndarray, "draw model group"]]
@@ -69,45 +71,7 @@ class Scores:
     sites: Int[np.ndarray, "model group"]
     missing: Int[np.ndarray, " model"]
     dropped: int
-    _given: _Given = field(repr=False)
-
-    def interval(self, metric: str, level: float = LEVEL) -> Interval:
-        """Score and percentile interval of every model and group, [model, group] each.
-
-        Raises
-        ------
-        BadCall
-            ``metric`` was not computed.
-        """
-        return percentile(self._of(metric), level)
-
-    def difference(self, metric: str, first: int, second: int, level: float = LEVEL) -> Interval:
-        """Loss of one model less that of another, [group]; below 0 where ``first`` is the better one.
-
-        The loss is the distance of the score from its ideal (`METRICS`): for rmse the score itself, for bias
-        its size, for kge 1 - kge. Both models are scored on the values that both have.
-
-        Raises
-        ------
-        BadCall
-            ``metric`` was not computed, or there is no such model.
-        """
-        self._of(metric, first, second)
-        pair, given = np.array([first, second]), self._given
-        both, draws = given.known[pair].all(axis=0), self.draws[metric][:, pair]
-        if (given.known[pair] != both).any():
-            alone = np.zeros_like(given.known)
-            alone[pair] = both
-            draws = _draws(given, alone, (metric,))[metric][:, pair]
-        loss = np.abs(draws - _ideal(metric))
-        return percentile(loss[:, 0] - loss[:, 1], level)
-
-    def _of(self, metric: str, *models: int) -> Float[np.ndarray, "draw model group"]:
-        if not all(0 <= model < len(self.missing) for model in models):
-            raise BadCall(f"models {models}: expected positions 0 to {len(self.missing) - 1}")
-        if metric not in self.draws:
-            raise BadCall(f"metric {metric!r} was not computed: choose from {', '.join(self.draws)}")
-        return self.draws[metric]
+    counts: Float[np.ndarray, "site draw"]
 
 
 def score(
@@ -143,8 +107,8 @@ def score(
 
     >>> o = np.array([0.2, 0.4, 0.9, 0.5])
     >>> s = score(np.stack([o, o + 0.1]), o, np.full(4, 0.05), np.array(list("aabc")), spread=np.full(4, 0.3))
-    >>> s.interval("rmse").value.round(3).tolist(), s.difference("rmse", 0, 1).upper.round(3).tolist()
-    ([[0.0], [0.1]], [-0.1])
+    >>> percentile(s.draws["rmse"]).value.round(3).tolist()
+    [[0.0], [0.1]]
     """
     if unknown := set(only) - set(METRICS):
         raise BadCall(f"no metric {', '.join(sorted(unknown))}: choose from {', '.join(METRICS)}")
@@ -159,7 +123,7 @@ def score(
         sites=np.stack(seen).sum(axis=0),
         missing=(~given.known).sum(axis=1),
         dropped=dropped,
-        _given=given,
+        counts=given.counts,
     )
 
 
@@ -180,10 +144,6 @@ def _interpolated(ordered: np.ndarray, at: np.ndarray) -> np.ndarray:
     low = np.floor(at).astype(int)
     below, above = (np.take_along_axis(ordered, i[None], axis=0)[0] for i in (low, np.ceil(at).astype(int)))
     return np.where(low == at, below, below + (at - low) * (above - below))
-
-
-def _ideal(metric: str) -> float:
-    return METRICS[metric].ideal
 
 
 def _given(

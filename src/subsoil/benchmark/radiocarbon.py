@@ -140,8 +140,7 @@ def _at_rest(
         for here, rest in resting(replace(model, values=values), some, reasons):
             outcome = np.asarray(rest.outcome)[: len(here)]
             for column in np.flatnonzero(outcome != Outcome.CONVERGED):
-                name = Outcome(int(outcome[column])).name.lower().replace("_", " ")
-                reasons[here[column]] = f"steady state {name}"
+                reasons[here[column]] = f"steady state {Outcome(int(outcome[column])).words}"
             good = np.flatnonzero(outcome == Outcome.CONVERGED)
             content[here[good]] = np.asarray(_held(rest.fluxes, steps, model.pools))[good]
             carbon[here[good]] = np.asarray(rest.carbon).sum(axis=-1)[good]

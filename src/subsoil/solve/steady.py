@@ -37,6 +37,11 @@ class Outcome(IntEnum):
     NOT_CONVERGED = 1
     NOT_FINITE = 2
 
+    @property
+    def words(self) -> str:
+        """The name as it is shown: "not converged"."""
+        return self.name.lower().replace("_", " ")
+
 
 class Steady(NamedTuple):
     """A state (kg m-2 a layer) and how it was reached: `Outcome`, iterations, last relative change."""
